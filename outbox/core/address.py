@@ -1,0 +1,70 @@
+"""A mail address with an optional display name, from «Name <a@b>» or from parts."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from outbox.core.errors import InvalidMail, Problem
+from outbox.core.text import bad_character
+
+# The API's own limits for an address (reference of POST /deliveries/transaction: 6..254).
+SHORTEST, LONGEST = 6, 254
+
+_WITH_NAME = re.compile(r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL)
+_NEEDS_QUOTES = re.compile(r"[\",;<>@()\[\]:\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address as the API takes it; only the form is checked, whether it exists is the API's business.
+
+    Carrier addresses such as `a..b.@docomo.ne.jp` are not RFC 5322 and valid all the same, so dots are free.
+    Raises `InvalidMail` naming `field` when it is no address at all.
+    """
+
+    email: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        problems = list(self.problems("address"))
+        if problems:
+            raise InvalidMail(problems)
+
+    @classmethod
+    def parse(cls, text: "str | Address", field: str = "address") -> "Address":
+        """Read «Name <a@b>», «"Name, Inc." <a@b>» or «a@b»."""
+        if isinstance(text, Address):
+            return text
+        if not isinstance(text, str):
+            raise InvalidMail([Problem(field, f"must be text or an Address, not {type(text).__name__}")])
+        match = _WITH_NAME.fullmatch(text)
+        email, name = (match["email"], _unquoted(match["name"])) if match else (text.strip(" \t"), "")
+        try:
+            return cls(email, name)
+        except InvalidMail as error:
+            raise InvalidMail([Problem(field, problem.rule) for problem in error.problems]) from None
+
+    def problems(self, field: str) -> Iterator[Problem]:
+        """Yield what is wrong with the form of the address."""
+        for part, what in ((self.email, "the address"), (self.name, "the name")):
+            if bad := bad_character(part):
+                yield Problem(field, f"{what} holds the control character {bad}; none is allowed")
+        if not SHORTEST <= len(self.email) <= LONGEST:
+            yield Problem(field, f"the address has {len(self.email)} characters; {SHORTEST} to {LONGEST} are allowed")
+        local, _, domain = self.email.rpartition("@")
+        if not local or not domain or any(char.isspace() or char in "<>" for char in self.email):
+            yield Problem(field, "is not an address of the form name@domain")
+
+    def __str__(self) -> str:
+        """Write it so that `parse` reads the same again."""
+        if not self.name:
+            return self.email
+        quoted = _NEEDS_QUOTES.search(self.name) or self.name != self.name.strip()
+        escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}" <{self.email}>' if quoted else f"{self.name} <{self.email}>"
+
+
+def _unquoted(name: str) -> str:
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name

@@ -1,0 +1,82 @@
+"""What a change of an outbox row asks for: a doorbell, never the mail itself (the row is the truth).
+
+| the change                                                        | it asks to      |
+|-------------------------------------------------------------------|-----------------|
+| a row is PENDING now, written anew or changed                     | SEND            |
+| FAILED or UNKNOWN before and after, `revision` not raised         | SEND (raw edit) |
+| was SENDING or CHECKING, `revision` not raised, another status    | EXPLAIN: an older version was saved over it |
+| the status is no state, or not text                               | EXPLAIN: a slip |
+| in a state whose index attributes are missing or odd              | EXPLAIN: nobody would find it |
+| anything else: every write of the service, removals, history      | nothing         |
+
+No write of the service looks like a raw edit, because each of them raises `revision`. So nothing loops, whatever the
+stream filter lets through (promise 3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from outbox.core import clock, places
+from outbox.core.row import whole
+from outbox.core.states import EDITED_TO_SEND, IN_FLIGHT, PROBLEMS, RINGING, Status, parse
+
+
+class Ask(Enum):
+    """What should be done about a changed row."""
+
+    SEND = "send"
+    EXPLAIN = "explain"
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """A change that asks for something: the row's key, and what was seen of it to find out whether it is stale."""
+
+    id: str
+    ask: Ask
+    seen: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+
+def listen(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Doorbell | None:
+    """Tell what a change asks for; None for what needs nothing."""
+    if after is None or not isinstance(after.get("id"), str):
+        return None
+    before = before or {}
+    ask = _ask(before, after)
+    seen = {name: after[name] for name in ("id", "status", "revision", "urgent") if name in after}
+    return Doorbell(after["id"], ask, seen, before) if ask else None
+
+
+def saved_over(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether a person saved an older version over a row that was being sent."""
+    in_flight = parse(before.get("status")) in IN_FLIGHT and before.get("status") != after.get("status")
+    return in_flight and whole(after.get("revision")) <= whole(before.get("revision"))
+
+
+def lost(item: Mapping[str, Any]) -> str | None:
+    """Name the attribute without which no index, and so nobody, finds the row in its state; None if all is well."""
+    status = parse(item.get("status"))
+    if status is None:
+        return "status"
+    if status in PROBLEMS:
+        return None if item.get("problem") in set(PROBLEMS) and item.get("problem_at") else "problem"
+    if status is Status.PENDING:
+        return None
+    if clock.parse(item.get("due_at")) is None:
+        return "due_at"
+    return None if places.is_lane(item.get("lane")) else "lane"
+
+
+def _ask(before: Mapping[str, Any], after: Mapping[str, Any]) -> Ask | None:
+    status = parse(after.get("status"))
+    if status is None or saved_over(before, after):
+        return Ask.EXPLAIN
+    if status in RINGING:
+        return Ask.SEND
+    raised = whole(after.get("revision")) > whole(before.get("revision"))
+    if status in EDITED_TO_SEND and parse(before.get("status")) is status and not raised:
+        return Ask.SEND
+    return Ask.EXPLAIN if lost(after) else None

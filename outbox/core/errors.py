@@ -1,0 +1,151 @@
+"""Every error of the outbox; the class is the decision, the message is for people.
+
+OutboxError
+├── InvalidMail            the mail cannot be sent as it is; names every field that is wrong
+├── MissingSettings        a setting is absent; names all that are
+├── InvalidRequest         an argument is wrong (time without a zone, key too long)
+├── NotFound               no mail of that id in outbox or history
+├── WrongState             the mail is where this cannot be done (being sent, already sent)
+├── ChangedMeanwhile       somebody else wrote the row between look and save
+├── KeyConflict            the idempotency key was used for another mail
+├── RowBroken              a row holds what no mail can hold (a person's slip)
+├── StoreError             what the store answers
+│   ├── AlreadyThere       the id is taken, in the outbox or in history
+│   ├── Lost               the row is not as expected; carries the row as it is now
+│   └── TooLarge           the row would grow past what the table takes
+└── MailApiError           what to do after a call of the mail API
+    ├── Rejected           this mail is wrong: FAILED
+    ├── TryLater           nothing was sent: WAITING, no blame
+    ├── OutcomeUnknown     may have been sent: never again by itself
+    └── Stop               credentials, account or address of the API: WAITING, no blame
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+class OutboxError(Exception):
+    """The root: catch it to catch everything the outbox raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with one field, in words a person can act on."""
+
+    field: str
+    rule: str
+
+    def __str__(self) -> str:
+        """Read as «field: rule»."""
+        return f"{self.field}: {self.rule}"
+
+
+class InvalidMail(OutboxError):
+    """The mail was refused before anything was written; `problems` names each field and its rule."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+class MissingSettings(OutboxError):
+    """Settings are absent or wrong; `names` lists all of them, not only the first."""
+
+    def __init__(self, names: Sequence[str], details: str) -> None:
+        self.names = tuple(names)
+        super().__init__(details)
+
+
+class InvalidRequest(OutboxError):
+    """An argument other than the mail is wrong."""
+
+
+class NotFound(OutboxError):
+    """No mail has this id, neither in the outbox nor in history."""
+
+    def __init__(self, mail_id: str) -> None:
+        self.mail_id = mail_id
+        super().__init__(f"No mail with the id {mail_id!r}, neither in the outbox nor in history.")
+
+
+class WrongState(OutboxError):
+    """The mail is in a state in which this cannot be done; nothing was changed."""
+
+    def __init__(self, mail_id: str, status: str, what: str, why: str = "") -> None:
+        self.mail_id, self.status = mail_id, status
+        tail = f": {why}" if why else ""
+        super().__init__(f"Mail {mail_id} is {status} and cannot be {what}{tail}.")
+
+
+class ChangedMeanwhile(OutboxError):
+    """Somebody else, or the service, changed the row since it was read; nothing was overwritten."""
+
+    def __init__(self, mail_id: str) -> None:
+        self.mail_id = mail_id
+        super().__init__(f"Mail {mail_id} was changed meanwhile; look again before saving.")
+
+
+class KeyConflict(OutboxError):
+    """The idempotency key belongs to another mail; `differences` names the fields that differ."""
+
+    def __init__(self, key: str, differences: Sequence[str]) -> None:
+        self.key, self.differences = key, tuple(differences)
+        named = ", ".join(self.differences) or "the content"
+        super().__init__(f"The idempotency key {key!r} was already used for another mail; different: {named}.")
+
+
+class RowBroken(OutboxError):
+    """A row holds something no mail can hold; the sentence names the field."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        self.problem = Problem(field, rule)
+        super().__init__(str(self.problem))
+
+
+class StoreError(OutboxError):
+    """The root of what the store answers."""
+
+
+class AlreadyThere(StoreError):
+    """The id is taken: `row` and `finished` are what outbox and history hold under it (None: not there)."""
+
+    def __init__(self, row: Mapping[str, Any] | None, finished: Mapping[str, Any] | None) -> None:
+        self.row, self.finished = row, finished
+        super().__init__("the id is taken")
+
+
+class Lost(StoreError):
+    """The write did not happen: the row is not as expected. `row` is the row now, None if it is gone."""
+
+    def __init__(self, row: Mapping[str, Any] | None, *, finished: bool = False) -> None:
+        self.row, self.finished = row, finished
+        super().__init__("the row is not as expected")
+
+
+class TooLarge(StoreError):
+    """The write did not happen: the row would be larger than the table takes (400 KB)."""
+
+
+class MailApiError(OutboxError):
+    """The root of the decisions after a call; the message is one readable sentence."""
+
+
+class Rejected(MailApiError):
+    """The API refused this very mail; sending it again unchanged cannot help."""
+
+
+class TryLater(MailApiError):
+    """Certainly not accepted, and not the mail's fault. `wait`: seconds the API asked for, if it did."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        self.wait = wait
+        super().__init__(message)
+
+
+class OutcomeUnknown(MailApiError):
+    """The request left and no clear answer came: it may have been accepted."""
+
+
+class Stop(MailApiError):
+    """Nothing can be sent by anybody until a person acts: credentials, rights, account, address."""

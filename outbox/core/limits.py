@@ -1,0 +1,132 @@
+"""The limits of the mail API, checked when a mail is made.
+
+Each is the API's own (reference of POST /deliveries/transaction, and what live calls showed); where the unit is not
+stated, bytes of UTF-8 are counted, so that no mail of ours is refused there. The last two are ours: a row must fit
+into a DynamoDB item of 400 KB with room for its timeline.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from outbox.core.errors import Problem
+from outbox.core.text import BODY_CONTROLS, bad_character, size
+
+if TYPE_CHECKING:
+    from outbox.core.mail import Mail
+
+COPIES = 10
+DISPLAY_NAME_CHARS = 50
+SUBJECT_CHARS = 256
+TEXT_BYTES = 30 * 1024
+HTML_BYTES = 70 * 1024
+CODES = 50
+CODE_KEY = re.compile(r"[0-9a-zA-Z]{1,16}")
+UNSUBSCRIBE_CHARS = 450
+ATTACHMENTS = 100
+
+TAGS, TAG_CHARS = 20, 100
+MAIL_BYTES = 300 * 1024
+
+ENCODINGS = ("UTF-8", "ISO-2022-JP")
+POLICIES = ("hold", "resend")
+
+
+def problems(mail: "Mail") -> Iterator[Problem]:
+    """Yield everything the API, or the table, would refuse in a mail whose parts have the right types."""
+    wrong_types = list(_types(mail))
+    yield from wrong_types
+    if wrong_types:
+        return
+    yield from _people(mail)
+    yield from _words(mail)
+    yield from _codes(mail)
+    yield from _unsubscribe(mail)
+    yield from _own(mail)
+
+
+def mail_bytes(mail: "Mail") -> int:
+    """Estimate what the mail takes of its row: all its texts and files, in bytes."""
+    texts = [mail.subject, mail.text, mail.html, *mail.insert_code, *mail.insert_code.values(), *mail.tags]
+    return sum(map(size, texts)) + sum(len(a.content) + size(a.name) for a in mail.attachments)
+
+
+def _types(mail: "Mail") -> Iterator[Problem]:
+    for name in ("subject", "text", "html"):
+        if not isinstance(getattr(mail, name), str):
+            yield Problem(name, f"must be text, not {type(getattr(mail, name)).__name__}")
+    if mail.encoding not in ENCODINGS:
+        yield Problem("encoding", f"must be one of {', '.join(ENCODINGS)}, not {mail.encoding!r}")
+    if mail.on_unknown not in POLICIES:
+        yield Problem("on_unknown", f"must be one of {', '.join(POLICIES)}, not {mail.on_unknown!r}")
+    if not isinstance(mail.urgent, bool):
+        yield Problem("urgent", f"must be true or false, not {type(mail.urgent).__name__}")
+    unsubscribe = mail.list_unsubscribe
+    if unsubscribe and not (isinstance(unsubscribe.mailto, str) and isinstance(unsubscribe.url, str)):
+        yield Problem("list_unsubscribe", "mailto and url must be text")
+
+
+def _people(mail: "Mail") -> Iterator[Problem]:
+    for name in ("cc", "bcc"):
+        if len(getattr(mail, name)) > COPIES:
+            yield Problem(name, f"{len(getattr(mail, name))} addresses; at most {COPIES} are allowed")
+    for name, address in (("sender", mail.sender), ("reply_to", mail.reply_to)):
+        if address and len(address.name) > DISPLAY_NAME_CHARS:
+            yield Problem(
+                name, f"the name has {len(address.name)} characters; at most {DISPLAY_NAME_CHARS} are allowed"
+            )
+
+
+def _words(mail: "Mail") -> Iterator[Problem]:
+    if not 1 <= len(mail.subject) <= SUBJECT_CHARS:
+        yield Problem("subject", f"has {len(mail.subject)} characters; 1 to {SUBJECT_CHARS} are allowed")
+    if not mail.text and not mail.html:
+        yield Problem("text", "a mail needs text or html; both are empty")
+    for name, body, limit in (("text", mail.text, TEXT_BYTES), ("html", mail.html, HTML_BYTES)):
+        if size(body) > limit:
+            yield Problem(name, f"is {size(body)} bytes long in UTF-8; at most {limit} bytes are allowed")
+        if bad := bad_character(body, BODY_CONTROLS + "\u2028\u2029"):
+            yield Problem(name, f"holds the control character {bad}; only line breaks and tabs are allowed")
+    if bad := bad_character(mail.subject):
+        yield Problem("subject", f"holds the control character {bad}; none is allowed")
+
+
+def _codes(mail: "Mail") -> Iterator[Problem]:
+    if len(mail.insert_code) > CODES:
+        yield Problem("insert_code", f"{len(mail.insert_code)} variables; at most {CODES} are allowed")
+    headers = mail.subject + str(mail.list_unsubscribe or "")
+    for key, value in mail.insert_code.items():
+        if not CODE_KEY.fullmatch(key):
+            yield Problem("insert_code", f"the name {key[:40]!r} must be 1 to 16 letters and digits")
+        in_header = f"__{key}__" in headers
+        if bad := bad_character(value, "" if in_header else BODY_CONTROLS):
+            place = " and is used in a header" if in_header else ""
+            yield Problem("insert_code", f"the value of {key[:40]!r} holds the control character {bad}{place}")
+
+
+def _unsubscribe(mail: "Mail") -> Iterator[Problem]:
+    if mail.list_unsubscribe is None:
+        return
+    mailto, url = mail.list_unsubscribe.mailto, mail.list_unsubscribe.url
+    if not mailto and not url:
+        yield Problem("list_unsubscribe", "needs a mailto or a url; both are empty")
+    if mailto and not mailto.startswith("mailto:"):
+        yield Problem("list_unsubscribe.mailto", "must start with mailto:")
+    if url and not url.startswith(("https://", "http://")):
+        yield Problem("list_unsubscribe.url", "must start with https:// or http://")
+    for name, value in (("mailto", mailto), ("url", url)):
+        if len(value) > UNSUBSCRIBE_CHARS:
+            yield Problem(
+                f"list_unsubscribe.{name}", f"has {len(value)} characters; at most {UNSUBSCRIBE_CHARS} are allowed"
+            )
+        if bad := bad_character(value):
+            yield Problem(f"list_unsubscribe.{name}", f"holds the control character {bad}; none is allowed")
+
+
+def _own(mail: "Mail") -> Iterator[Problem]:
+    if len(mail.attachments) > ATTACHMENTS:
+        yield Problem("attachments", f"{len(mail.attachments)} files; at most {ATTACHMENTS} are allowed")
+    if len(mail.tags) > TAGS or any(not 1 <= len(tag) <= TAG_CHARS or bad_character(tag) for tag in mail.tags):
+        yield Problem("tags", f"at most {TAGS} tags of 1 to {TAG_CHARS} characters without control characters")
+    if mail_bytes(mail) > MAIL_BYTES:
+        yield Problem("mail", f"is {mail_bytes(mail)} bytes with everything in it; at most {MAIL_BYTES} are allowed")

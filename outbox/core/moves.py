@@ -1,0 +1,283 @@
+"""What each step writes on a row: pure functions from the row as it was to a `Patch`.
+
+Every patch raises `revision`, which fences every other writer; only a person's raw edit leaves it alone. Every row
+that does not wait for a person carries `lane` and `due_at`: the moment somebody looks at it again (promise 1).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from outbox.core import backoff, clock, places
+from outbox.core.change import ABSENT, Expect, Patch
+from outbox.core.errors import Problem, Stop, TryLater
+from outbox.core.mail import Mail
+from outbox.core.row import Row, whole
+from outbox.core.states import DUE, PROBLEMS, Status, check
+from outbox.core.text import shorten
+
+# A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail.
+LOST_DOORBELL = timedelta(minutes=5)
+# A stopped line is looked at again by itself after this.
+STOPPED = timedelta(minutes=5)
+LONGEST_REASON = 1000
+
+CLAIM = frozenset({"claim", "claimed_at"})
+DUE_INDEX = frozenset({"lane", "due_at"})
+PROBLEM_INDEX = frozenset({"problem", "problem_at"})
+
+
+def new(mail: Mail, mail_id: str, now: datetime, send_at: datetime | None, who: str) -> dict[str, Any]:
+    """Make the row of a new mail: PENDING, or WAITING when its time is still to come."""
+    later = send_at is not None and send_at > now
+    base = Row({"id": mail_id, "urgent": mail.urgent})
+    item: dict[str, Any] = {"id": mail_id, "status": str(Status.WAITING if later else Status.PENDING), "revision": 1}
+    item |= mail.to_item()
+    item |= {"fingerprint": mail.fingerprint, "created_at": clock.text(now)}
+    item |= _due(base, send_at if later and send_at else now + LOST_DOORBELL)
+    item["timeline"] = base.with_event(now, who, "written")
+    if later and send_at:
+        item |= {
+            "send_at": clock.text(send_at),
+            "reason": f"Scheduled for {clock.text(send_at)}.",
+            "error": "scheduled",
+        }
+    return item
+
+
+def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) -> tuple[Expect, Patch]:
+    """Take a row to send it: the write that decides who calls the API. Uses its id, revision, status and urgency."""
+    expect = Expect({"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)})
+    assign = {
+        "status": str(Status.SENDING),
+        "revision": whole(item.get("revision")) + 1,
+        "claim": token,
+        "claimed_at": clock.text(now),
+        **_due(Row(item), now + lease),
+    }
+    return expect, Patch(assign, PROBLEM_INDEX)
+
+
+def claimed(row: Row) -> Expect:
+    """Expect a row to be still in the hands of the worker that claimed it."""
+    return Expect({"revision": row.revision, "claim": row.item.get("claim", ABSENT), "status": str(Status.SENDING)})
+
+
+def sent(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+    """Make the history row of a mail the API accepted."""
+    details = {"claimed_at": row.item.get("claimed_at"), "delivery_id": delivery_id}
+    timeline = row.with_event(now, who, "sent", **details)
+    done = {"status": str(Status.SENT), "delivery_id": delivery_id, "attempts": row.attempts + 1}
+    return _finished(row, now, keep_days) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
+
+
+def cancelled(row: Row, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+    """Make the history row of a mail a person or the application called back."""
+    timeline = row.with_event(now, who, "cancelled", was=row.item.get("status"))
+    done = {"status": str(Status.CANCELLED), "timeline": timeline, "reason": f"Cancelled by {who}."}
+    return _finished(row, now, keep_days) | done
+
+
+def refused(row: Row, reason: str, now: datetime, who: str) -> Patch:
+    """Put a mail the API refused aside for a person."""
+    return _problem(
+        row, Status.FAILED, "refused", f"The mail API refused it: {reason}", now, who, attempts=row.attempts + 1
+    )
+
+
+def unknown(row: Row, reason: str, now: datetime, who: str) -> Patch:
+    """Put a mail aside of which nobody can say whether the API took it; a person decides."""
+    sentence = f"It may have been sent: {reason} Look for it in the mail API before sending it again."
+    return _problem(row, Status.UNKNOWN, "unknown", sentence, now, who, attempts=row.attempts + 1)
+
+
+def expired(row: Row, now: datetime, who: str) -> Patch:
+    """Put a mail aside whose worker never came back; `claim` stays, so that a late answer still finds it."""
+    sentence = (
+        f"It may have been sent: the worker that took it at {row.item.get('claimed_at', 'an unknown time')} did not "
+        "come back. Look for it in the mail API before sending it again."
+    )
+    patch = _problem(row, Status.UNKNOWN, "worker-died", sentence, now, who, attempts=row.attempts + 1)
+    return Patch(patch.assign, patch.drop - CLAIM)
+
+
+def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) -> Patch:
+    """Put a mail aside over which somebody saved an older version while it was being sent."""
+    sentence = (
+        "It may have been sent: somebody saved an older version of this row while it was being sent. "
+        "Look for it in the mail API before sending it again."
+    )
+    revision = max(row.revision, whole(before.get("revision"))) + 1
+    patch = _problem(row, Status.UNKNOWN, "overwritten", sentence, now, who, revision=revision, by_hand=True)
+    kept = {name: before[name] for name in CLAIM if name in before}
+    return Patch({**patch.assign, **kept}, patch.drop - kept.keys())
+
+
+def sent_meanwhile(row: Row, finished: Mapping[str, Any], now: datetime, who: str) -> Patch:
+    """Put a row aside whose mail was sent while somebody saved or resent it; nothing more goes out by itself."""
+    sentence = (
+        f"This mail was already sent, as delivery {finished['delivery_id']}, while this row was changed. Nothing more was sent. "
+        "Cancel the row, or send it again if a second mail is wanted."
+    )
+    # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
+    revision = max(row.revision, whole(finished.get("revision"))) + 1
+    return _problem(row, Status.HELD, "already-sent", sentence, now, who, revision=revision, by_hand=True)
+
+
+def unreadable(row: Row, problem: Problem, now: datetime, who: str) -> Patch:
+    """Put a row aside of which no mail can be made; the reason names the field."""
+    sentence = f"The row cannot be sent as it is: {problem}."
+    return _problem(row, Status.FAILED, "unreadable", sentence, now, who, by_hand=True)
+
+
+def filed(row: Row, now: datetime, who: str) -> Patch:
+    """Bring a row whose state a person typed by hand to where people look for that state."""
+    status = row.status or Status.FAILED
+    reason = row.reason or "The state was set by hand."
+    return _problem(row, status, row.error or "by-hand", reason, now, who, what="state set by hand", by_hand=True)
+
+
+def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
+    """Let a mail wait without blame: nothing was sent, and it was not the mail's fault."""
+    if isinstance(why, Stop):
+        return _wait(row, now + STOPPED, "stopped", f"Nothing is being sent: {why}", now, who)
+    due_at = backoff.next_try(now, row.deferrals + 1, why.wait)
+    return _wait(row, due_at, "try-later", f"Not sent yet, tried again at {clock.text(due_at)}: {why}", now, who)
+
+
+def given_back(row: Row, now: datetime) -> Patch:
+    """Give back a mail for which the worker has no time left; it is due at once and nothing is noted."""
+    check(Status.SENDING, Status.WAITING)
+    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **_due(row, now)}
+    return Patch(assign | {"error": "no-time", "reason": "A worker ran out of time; due at once."}, CLAIM)
+
+
+def pending(row: Row, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
+    """Make a row ring: send it now, because a person says so."""
+    if row.status is not None:
+        check(row.status, Status.PENDING)
+    assign = {"status": str(Status.PENDING), "revision": row.revision + 1, **_due(row, now + LOST_DOORBELL)}
+    assign["timeline"] = row.with_event(now, who, what, was=row.item.get("status"), reason=row.reason, **details)
+    return Patch(assign, PROBLEM_INDEX | CLAIM | {"reason", "error", "deferrals", "send_at"})
+
+
+def scheduled(row: Row, send_at: datetime, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
+    """Make a row wait for a time a person or the application chose."""
+    patch = _wait(row, send_at, "scheduled", f"Scheduled for {clock.text(send_at)}.", now, who, what, **details)
+    deferrals = frozenset({"deferrals"})
+    assign = {name: value for name, value in patch.assign.items() if name not in deferrals}
+    return Patch(assign | {"send_at": clock.text(send_at)}, patch.drop | PROBLEM_INDEX | deferrals)
+
+
+def held(row: Row, now: datetime, who: str, note: str) -> Patch:
+    """Put a mail aside because a person says so; it never fires by itself."""
+    sentence = f"Held by {who}" + (f": {note}" if note else ".")
+    return _problem(row, Status.HELD, "held", sentence, now, who, what="held")
+
+
+def edited(row: Row, mail: Mail, now: datetime, who: str, changes: Mapping[str, list[str]]) -> Patch:
+    """Save a person's corrections and leave the row in its state (rung again where it was PENDING)."""
+    content = mail.to_item()
+    gone = frozenset(Mail.__dataclass_fields__) - content.keys()
+    assign = {**content, "revision": row.revision + 1}
+    assign["timeline"] = row.with_event(now, who, "edited", changes=dict(changes))
+    if row.status in DUE and row.due_at:
+        assign |= _due(Row(content | {"id": row.id}), row.due_at)
+    return Patch(assign, gone)
+
+
+def smaller(patch: Patch) -> list[Patch]:
+    """Give ever smaller forms of a patch, for a row that has no room left; the last one only takes away."""
+    keys = {"status", "revision"}
+    least = {name: patch.assign[name] for name in keys}
+    index = {name: patch.assign[name] for name in keys | PROBLEM_INDEX if name in patch.assign}
+    reason = str(patch.assign.get("reason", ""))
+    drop = patch.drop | {"timeline", "deferrals", "error"}
+    bare = drop | {"reason", "fingerprint"}
+    return [
+        patch,
+        Patch(index | {"reason": shorten(reason, 120)}, drop),
+        Patch(index | {"reason": shorten(reason, 60)}, drop),
+        Patch(index | {"reason": shorten(reason, 60)}, drop | {"fingerprint"}),
+        Patch(index, bare),
+        Patch(least, bare | PROBLEM_INDEX),
+    ]
+
+
+def _due(row: Row, due_at: datetime) -> dict[str, Any]:
+    return {"lane": places.lane(row.id, urgent=row.urgent), "due_at": clock.text(due_at)}
+
+
+def _problem(  # noqa: PLR0913  one sentence needs who, when, what and why
+    row: Row,
+    status: Status,
+    error: str,
+    sentence: str,
+    now: datetime,
+    who: str,
+    *,
+    what: str = "",
+    revision: int = 0,
+    attempts: int | None = None,
+    by_hand: bool = False,
+) -> Patch:
+    if not by_hand and row.status is not None:
+        check(row.status, status)
+    assert status in PROBLEMS  # noqa: S101  a row without due_at must be in the problems index
+    sentence = shorten(sentence, LONGEST_REASON)
+    assign: dict[str, Any] = {
+        "status": str(status),
+        "revision": revision or row.revision + 1,
+        "problem": str(status),
+        "problem_at": clock.text(now),
+        "reason": sentence,
+        "error": error,
+    }
+    if attempts is not None:
+        assign["attempts"] = attempts
+    details = {"claimed_at": row.item.get("claimed_at"), "reason": sentence}
+    assign["timeline"] = row.with_event(now, who, what or status.lower(), **details)
+    return Patch(assign, DUE_INDEX | CLAIM | {"deferrals"})
+
+
+def _wait(  # noqa: PLR0913  as above
+    row: Row,
+    due_at: datetime,
+    error: str,
+    sentence: str,
+    now: datetime,
+    who: str,
+    what: str = "put off",
+    **details: Any,  # noqa: ANN401
+) -> Patch:
+    if row.status is not None:
+        check(row.status, Status.WAITING)
+    sentence = shorten(sentence, LONGEST_REASON)
+    assign: dict[str, Any] = {
+        "status": str(Status.WAITING),
+        "revision": row.revision + 1,
+        "reason": sentence,
+        "error": error,
+        "deferrals": row.deferrals + 1,
+        **_due(row, due_at),
+    }
+    assign["timeline"] = row.with_event(now, who, what, reason=sentence, **details)
+    return Patch(assign, CLAIM)
+
+
+def _finished(row: Row, now: datetime, keep_days: int) -> dict[str, Any]:
+    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | {"error", "deferrals"}
+    item = {name: value for name, value in row.item.items() if name not in gone}
+    return item | {
+        "revision": row.revision + 1,
+        "finished_at": clock.text(now),
+        "day": places.day(row.id, now),
+        "recipient": _recipient(row),
+        "expires_at": int((now + timedelta(days=keep_days)).timestamp()),
+    }
+
+
+def _recipient(row: Row) -> str:
+    """Give the address in lower case, from whatever a person left of it; an index key cannot be empty."""
+    to = str(row.item.get("to", ""))
+    return (to.rpartition("<")[2].rstrip("> ") or to).strip().lower() or "unknown"

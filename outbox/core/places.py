@@ -1,0 +1,58 @@
+"""Where a mail lies in the indexes: its id, lane, shard and day. Changing these strands rows already written."""
+
+import zlib
+from datetime import datetime
+from functools import cache
+
+from ulid import ULID
+
+from outbox.core import clock
+from outbox.core.errors import InvalidRequest
+from outbox.core.text import bad_character, size
+
+# Enough that no partition of an index is hot below 8,000 writes a second (1,000 each), few enough to read all.
+SHARDS = 8
+LONGEST_KEY = 256
+
+
+def new_id(now: datetime) -> str:
+    """Make an id that sorts by time and nobody guesses (a ULID)."""
+    return str(ULID.from_datetime(now))
+
+
+def check_key(key: str) -> str:
+    """Take an idempotency key as an id. Raises `InvalidRequest`: 1 to 256 bytes, no control characters."""
+    if not isinstance(key, str) or not 1 <= size(key) <= LONGEST_KEY or bad_character(key):
+        raise InvalidRequest(f"idempotency_key must be text of 1 to {LONGEST_KEY} bytes without control characters")
+    return key
+
+
+def shard(mail_id: str) -> int:
+    """Give the shard of a mail: the same for ever, whichever process asks."""
+    return zlib.crc32(mail_id.encode("utf-8", "surrogatepass")) % SHARDS
+
+
+def lane(mail_id: str, *, urgent: bool) -> str:
+    """Give the partition of the `due` index that a mail waits in."""
+    return f"{'urgent' if urgent else 'normal'}-{shard(mail_id)}"
+
+
+@cache
+def lanes(*, urgent: bool) -> tuple[str, ...]:
+    """Name all partitions of the `due` index, of one kind."""
+    return tuple(f"{'urgent' if urgent else 'normal'}-{number}" for number in range(SHARDS))
+
+
+def is_lane(value: object) -> bool:
+    """Tell whether dispatch would ever look there."""
+    return value in lanes(urgent=True) or value in lanes(urgent=False)
+
+
+def day(mail_id: str, moment: datetime) -> str:
+    """Give the partition of history's `by_day` index."""
+    return f"{clock.text(moment)[:10]}-{shard(mail_id)}"
+
+
+def days(date: str) -> tuple[str, ...]:
+    """Name all partitions of `by_day` of one UTC date (YYYY-MM-DD)."""
+    return tuple(f"{date}-{number}" for number in range(SHARDS))

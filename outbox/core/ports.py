@@ -1,0 +1,126 @@
+"""What the flows need from outside; adapters and the memory fakes of `outbox.testing` provide it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from outbox.core.change import Expect, Patch
+from outbox.core.mail import Mail
+from outbox.core.row import Item
+
+
+class Clock(Protocol):
+    """The time, in UTC."""
+
+    def __call__(self) -> datetime:
+        """Tell the moment it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An entry of the `due` index: enough to claim the row it stands for."""
+
+    id: str
+    lane: str
+    due_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows and where to go on; `cursor` is None at the end."""
+
+    items: Sequence[Item]
+    cursor: str | None = None
+
+
+class Store(Protocol):
+    """The outbox and history tables; every write is one conditional step. Any other error: it may have happened."""
+
+    def add(self, item: Item, *, once: bool) -> None:
+        """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
+
+    def get(self, mail_id: str) -> Item | None:
+        """Read a row of the outbox as it is now."""
+
+    def get_finished(self, mail_id: str) -> Item | None:
+        """Read a row of history as it is now."""
+
+    def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
+        """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
+
+    def finish(self, mail_id: str, expect: Expect, finished: Item) -> None:
+        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`."""
+
+    def keep(self, finished: Item) -> Item | None:
+        """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
+
+    def annotate(self, mail_id: str, patch: Patch) -> None:
+        """Change a row of history. Raises `Lost` if there is none."""
+
+    def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
+        """List what should be looked at by then, the longest due first."""
+
+    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for a person, in one state, the latest first."""
+
+    def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for their time, the next due first."""
+
+    def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was sent to an address (in lower case), the latest first."""
+
+    def by_delivery(self, delivery_id: str) -> Page:
+        """List what was sent under the mail API's id."""
+
+    def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was finished in one partition of a day, the latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The API took the mail. `remaining`: calls left in this minute, if it said so."""
+
+    delivery_id: str
+    remaining: int | None = None
+
+
+class MailApi(Protocol):
+    """The HTTP mail API; it alone knows status codes, everybody else knows its decisions."""
+
+    @property
+    def longest_call(self) -> float:
+        """The seconds after which a call has certainly ended."""
+
+    def send(self, mail: Mail) -> Accepted:
+        """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
+
+
+class Limiter(Protocol):
+    """The rate of the mail API, shared by all workers."""
+
+    def book(self, count: int, *, urgent: bool) -> int:
+        """Book calls to be made now; give how many may be made. The rest of the mails stay due."""
+
+
+class Unlimited:
+    """No rate of our own: the API's 429 is what limits."""
+
+    def book(self, count: int, *, urgent: bool) -> int:  # noqa: ARG002  the port's form
+        """Allow every call."""
+        return count
+
+
+class Switch(Protocol):
+    """The switch that stops all sending."""
+
+    def stopped(self) -> str | None:
+        """Tell why nothing may be sent now, None if all is well."""
+
+
+class AlwaysOn:
+    """A line nobody can stop."""
+
+    def stopped(self) -> str | None:
+        """Never stop."""
+        return None

@@ -1,0 +1,184 @@
+"""A row of the outbox or of history, read from attributes that a person may have edited by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from outbox.core import clock
+from outbox.core.attachment import Attachment
+from outbox.core.errors import InvalidMail, RowBroken
+from outbox.core.mail import ListUnsubscribe, Mail
+from outbox.core.states import Status
+
+Item = Mapping[str, Any]
+Event = dict[str, Any]
+
+# Enough for eight attempts and a long conversation about them; older events make room.
+LONGEST_TIMELINE = 100
+
+TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_unknown")
+LISTS = ("cc", "bcc", "tags")
+NAMES = {
+    str: "text",
+    bytes: "binary",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a map",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What an item says about its mail, read leniently: bookkeeping a person broke counts as absent."""
+
+    item: Item
+
+    @property
+    def id(self) -> str:
+        """The id, which is the idempotency key if there was one."""
+        return str(self.item.get("id", ""))
+
+    @property
+    def status(self) -> Status | None:
+        """The state, in the outbox or in history; None if the word is none."""
+        word = self.item.get("status")
+        return Status(word) if isinstance(word, str) and word in Status.__members__ else None
+
+    @property
+    def revision(self) -> int:
+        """How often the service has written the row."""
+        return whole(self.item.get("revision"))
+
+    @property
+    def attempts(self) -> int:
+        """Calls of the mail API that count against the mail."""
+        return whole(self.item.get("attempts"))
+
+    @property
+    def deferrals(self) -> int:
+        """Times in a row it was put off without blame."""
+        return whole(self.item.get("deferrals"))
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When somebody looks at it again."""
+        return clock.parse(self.item.get("due_at"))
+
+    @property
+    def send_at(self) -> datetime | None:
+        """The time the application asked for."""
+        return clock.parse(self.item.get("send_at"))
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was written."""
+        return clock.parse(self.item.get("created_at"))
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it was sent or cancelled."""
+        return clock.parse(self.item.get("finished_at"))
+
+    @property
+    def reason(self) -> str:
+        """Why it is where it is, in plain words."""
+        return str(self.item.get("reason", ""))
+
+    @property
+    def error(self) -> str:
+        """The kind of reason, one word."""
+        return str(self.item.get("error", ""))
+
+    @property
+    def delivery_id(self) -> str:
+        """The mail API's own id of the delivery, as text; empty before it was sent."""
+        return str(self.item.get("delivery_id", ""))
+
+    @property
+    def timeline(self) -> list[Event]:
+        """What happened to it, oldest first."""
+        events = self.item.get("timeline")
+        return [dict(event) for event in events if isinstance(event, Mapping)] if isinstance(events, list) else []
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it overtakes other mail."""
+        return self.item.get("urgent") is True
+
+    def mail(self) -> Mail:
+        """Read the mail. Raises `RowBroken`, whose sentence names the field, when no mail can be made of it."""
+        return mail_of(self.item)
+
+    def with_event(self, now: datetime, who: str, what: str, **details: Any) -> list[Event]:  # noqa: ANN401
+        """Give the timeline with one more event; empty details are left out."""
+        event: Event = {"at": clock.text(now), "who": who, "what": what}
+        event |= {name: value for name, value in details.items() if value not in (None, "", [], {})}
+        return [*self.timeline, event][-LONGEST_TIMELINE:]
+
+
+def whole(value: object) -> int:
+    """Read a count; what is no count counts as none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def mail_of(item: Item) -> Mail:
+    """Make the mail an item describes. Raises `RowBroken` naming the field that is missing, mistyped or not allowed."""
+    for name in ("sender", "to", "subject"):
+        if name not in item:
+            raise RowBroken(name, "is missing")
+    parts: dict[str, Any] = {name: _typed(item, name, str) for name in TEXTS if name in item}
+    parts |= {name: _texts(item, name) for name in LISTS if name in item}
+    if "insert_code" in item:
+        parts["insert_code"] = _text_map(item, "insert_code")
+    if "list_unsubscribe" in item:
+        parts["list_unsubscribe"] = _unsubscribe(item)
+    if "urgent" in item:
+        parts["urgent"] = _typed(item, "urgent", bool)
+    try:
+        parts["attachments"] = [_attachment(n, part) for n, part in enumerate(_typed(item, "attachments", list, []))]
+        return Mail(**parts)
+    except InvalidMail as error:
+        problem = error.problems[0]
+        raise RowBroken(problem.field, problem.rule) from None
+
+
+def _typed(item: Item, name: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401
+    value = item.get(name, default)
+    if not isinstance(value, kind):
+        raise RowBroken(name, f"must be {NAMES[kind]}, not {NAMES.get(type(value), type(value).__name__)}")
+    return value
+
+
+def _texts(item: Item, name: str) -> list[str]:
+    value = item[name]
+    listed = sorted(value, key=str) if isinstance(value, (set, frozenset)) else _typed(item, name, list)
+    for number, part in enumerate(listed):
+        _typed({f"{name}[{number}]": part}, f"{name}[{number}]", str)
+    return list(listed)
+
+
+def _text_map(item: Item, name: str) -> dict[str, str]:
+    value = _typed(item, name, dict)
+    for key in value:
+        _typed({f"{name}.{key}": value[key]}, f"{name}.{key}", str)
+    return dict(value)
+
+
+def _unsubscribe(item: Item) -> ListUnsubscribe:
+    value = _text_map(item, "list_unsubscribe")
+    for key in value:
+        if key not in ("mailto", "url"):
+            raise RowBroken(f"list_unsubscribe.{key}", "is not known; mailto and url are")
+    return ListUnsubscribe(**value)
+
+
+def _attachment(number: int, part: object) -> Attachment:
+    name = f"attachments[{number}]"
+    attributes: Item = _typed({name: part}, name, dict)
+    wanted = {"name": str, "mime": str, "content": bytes}
+    for key, kind in wanted.items():
+        _typed({f"{name}.{key}": attributes.get(key)}, f"{name}.{key}", kind)
+    return Attachment(attributes["name"], attributes["content"], attributes["mime"])
