@@ -1,0 +1,1 @@
+"""What the service does, one duty a file; everything outside is handed in as an argument."""

@@ -1,0 +1,54 @@
+"""Put a reason on a row that a person's slip has taken out of everybody's sight."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from outbox.core import moves
+from outbox.core.change import Patch, seen
+from outbox.core.doorbell import lost, saved_over
+from outbox.core.errors import Lost, Problem
+from outbox.core.ports import Clock, Store
+from outbox.core.row import Row
+from outbox.core.states import IN_FLIGHT, PROBLEMS
+from outbox.core.text import shorten
+from outbox.flows.write import write
+
+log = structlog.get_logger()
+
+STATES = "PENDING, WAITING, FAILED, UNKNOWN and HELD are the states a person may set"
+
+
+def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any], who: str) -> bool:
+    """Look at the row as it is now and, if nobody would find it, make it visible. True if something was written."""
+    current = store.get(mail_id)
+    if current is None:
+        return False
+    patch = _patch(Row(current), before, clock, who)
+    if patch is None:
+        return False
+    expect = seen(current, "revision", "status", "lane", "due_at", "problem", "problem_at", "claim")
+    try:
+        write(store, Row(current), expect, patch)
+    except Lost:
+        return False
+    log.info("row.explained", id=mail_id, status=patch.assign["status"])
+    return True
+
+
+def _patch(row: Row, before: Mapping[str, Any], clock: Clock, who: str) -> Patch | None:
+    if saved_over(before, row.item):
+        return moves.overwritten(row, before, clock(), who)
+    missing = lost(row.item)
+    if missing is None:
+        return None
+    if missing == "status":
+        word = shorten(repr(row.item.get("status")), 40) if "status" in row.item else "nothing"
+        return moves.unreadable(row, Problem("status", f"is {word}, which is no state; {STATES}"), clock(), who)
+    if row.status in PROBLEMS:
+        return moves.filed(row, clock(), who)
+    if row.status in IN_FLIGHT:
+        return moves.expired(row, clock(), who)
+    problem = Problem(missing, "is missing or no moment in time, so the mail would never go; send it again from here")
+    return moves.unreadable(row, problem, clock(), who)

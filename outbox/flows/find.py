@@ -1,0 +1,119 @@
+"""Find mails for a person: by state, recipient, delivery id or day; always through an index, never by a scan."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from outbox.core import places
+from outbox.core.errors import InvalidRequest
+from outbox.core.ports import Clock, Page, Store
+from outbox.core.row import Item, Row
+from outbox.core.states import DUE, FINISHED, IN_FLIGHT, PROBLEMS, Status
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person looks for; what is not given does not matter. Given together, all must hold."""
+
+    status: Status | None = None
+    to: str = ""
+    delivery_id: str = ""
+    day: str = ""
+    tag: str = ""
+    text: str = ""
+
+    def matches(self, row: Row) -> bool:
+        """Tell whether a mail is what is wanted, as far as its row says."""
+        to, subject = str(row.item.get("to", "")), str(row.item.get("subject", ""))
+        tags = row.item.get("tags")
+        return (
+            (self.status is None or row.status is self.status)
+            and self.to.lower() in to.lower()
+            and (not self.delivery_id or row.delivery_id == self.delivery_id)
+            and (not self.tag or (isinstance(tags, (list, set)) and self.tag in tags))
+            and self.text.lower() in f"{subject}\n{row.reason}".lower()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Looks through the indexes that fit the question."""
+
+    store: Store
+    clock: Clock
+
+    def __call__(self, wanted: Wanted, limit: int = 50) -> list[Row]:
+        """List at most so many mails: those that wait for a person first, then those that wait, then history.
+
+        History is asked only by `to`, `delivery_id`, `day` or a state that lives there. Raises `InvalidRequest`.
+        """
+        if not 1 <= limit <= 10_000:
+            message = "limit must be from 1 to 10,000"
+            raise InvalidRequest(message)
+        rows = (Row(item) for item in self._candidates(wanted))
+        return list(islice(_once(row for row in rows if wanted.matches(row) and self._kept(row)), limit))
+
+    def _candidates(self, wanted: Wanted) -> Iterator[Item]:
+        in_outbox = wanted.status not in FINISHED and not wanted.delivery_id and not wanted.day
+        if in_outbox:
+            yield from self._problems(wanted.status)
+            yield from self._waiting(wanted.status)
+        if wanted.status is None or wanted.status in FINISHED:
+            yield from self._history(wanted)
+
+    def _problems(self, status: Status | None) -> Iterator[Item]:
+        for state in sorted(PROBLEMS):
+            if status in (None, state):
+                yield from _all(lambda cursor, state=state: self.store.by_problem(state, PAGE, cursor))  # type: ignore[misc]
+
+    def _waiting(self, status: Status | None) -> Iterator[Item]:
+        if status is not None and status not in DUE | IN_FLIGHT:
+            return
+        for lane in (*places.lanes(urgent=True), *places.lanes(urgent=False)):
+            yield from _all(lambda cursor, lane=lane: self.store.by_lane(lane, PAGE, cursor))  # type: ignore[misc]
+
+    def _history(self, wanted: Wanted) -> Iterator[Item]:
+        if wanted.delivery_id:
+            yield from self.store.by_delivery(wanted.delivery_id).items
+        elif "@" in wanted.to:
+            yield from _all(lambda cursor: self.store.by_recipient(wanted.to.strip().lower(), PAGE, cursor))
+        elif wanted.day or wanted.status in FINISHED:
+            for partition in self._days(wanted.day):
+                yield from _all(lambda cursor, day=partition: self.store.by_day(day, PAGE, cursor))  # type: ignore[misc]
+
+    def _days(self, day: str) -> Iterable[str]:
+        if not day:
+            now = self.clock()
+            return [part for back in (0, 1) for part in places.days(f"{now - timedelta(days=back):%Y-%m-%d}")]
+        try:
+            return places.days(f"{datetime.strptime(day, '%Y-%m-%d'):%Y-%m-%d}")  # noqa: DTZ007  a date has no zone
+        except ValueError:
+            message = "day must be a date of the form YYYY-MM-DD (UTC)"
+            raise InvalidRequest(message) from None
+
+    def _kept(self, row: Row) -> bool:
+        """Leave out what has expired: the table may take two days to delete it."""
+        expires = row.item.get("expires_at")
+        return not isinstance(expires, int) or expires > self.clock().timestamp()
+
+
+def _all(page_of: Callable[[str | None], Page]) -> Iterator[Item]:
+    cursor: str | None = None
+    while True:
+        page = page_of(cursor)
+        yield from page.items
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Leave out a mail that moved from one index to the next while we looked."""
+    seen: set[str] = set()
+    for row in rows:
+        if row.id not in seen:
+            seen.add(row.id)
+            yield row

@@ -1,0 +1,113 @@
+"""Writing down how a step ended, also when the row has no room left or was changed meanwhile."""
+
+from collections.abc import Callable
+
+import structlog
+
+from outbox.core import moves
+from outbox.core.change import Expect, Patch, seen
+from outbox.core.errors import Lost, TooLarge
+from outbox.core.mail import FIELDS
+from outbox.core.ports import Clock, Store
+from outbox.core.row import Item, Row
+from outbox.core.states import IN_FLIGHT, Status
+from outbox.flows.write import write
+
+log = structlog.get_logger()
+
+# What a history row cannot do without; anything else on the row is a person's note and yields when there is no room.
+NEEDED = {*FIELDS, "id", "status", "revision", "delivery_id", "finished_at", "day", "recipient", "expires_at"} | {
+    "created_at",
+    "fingerprint",
+    "attempts",
+    "reason",
+}
+TRIES = 3
+
+
+def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
+    """Settle a claimed row; False when somebody changed it meanwhile, whose change then stands."""
+    try:
+        write(store, row, moves.claimed(row), patch)
+    except Lost:
+        log.warning("settle.lost", id=row.id, status=patch.assign["status"])
+        return False
+    return True
+
+
+def unknown(store: Store, row: Row, reason: str, now: Clock, who: str) -> None:
+    """Note that a mail may have been sent, also over a row saved by hand meanwhile: it must not go again by itself."""
+    if write_if_mine(store, row, moves.unknown(row, reason, now(), who)):
+        return
+
+    def again(current: Row) -> Patch | None:
+        # A higher revision is the service's own or a person's decision through it; only a raw save goes back.
+        saved_over = current.revision <= row.revision
+        return moves.overwritten(current, row.item, now(), who) if saved_over else None
+
+    _insist(store, row.id, again)
+
+
+def sent(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
+    """Move a sent mail to history, whatever happened to its row meanwhile: that it was sent is a fact."""
+    try:
+        _finish(store, row.id, moves.claimed(row), finished)
+    except Lost:
+        log.warning("settle.lost", id=row.id, status="SENT")
+        _sent_all_the_same(store, row, finished, now, who)
+
+
+def _finish(store: Store, mail_id: str, expect: Expect, finished: Item) -> None:
+    try:
+        store.finish(mail_id, expect, finished)
+    except TooLarge:
+        store.finish(mail_id, expect, {name: finished[name] for name in NEEDED if name in finished})
+
+
+def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
+    for _ in range(TRIES):
+        current = store.get(row.id)
+        if current is None or not _is_ours(current, row):
+            break
+        try:
+            return _finish(store, row.id, seen(current, "revision", "status", "claim"), finished)
+        except Lost:
+            continue
+    _keep(store, finished, now, who)
+
+    def aside(current: Row) -> Patch | None:
+        other_send = current.status in IN_FLIGHT
+        return None if other_send else moves.sent_meanwhile(current, finished, now(), who)
+
+    _insist(store, row.id, aside)
+    return None
+
+
+def _is_ours(current: Item, row: Row) -> bool:
+    """Tell whether the row still waits for the answer of this very claim (its lease ran out, or it was saved over)."""
+    return current.get("claim") == row.item.get("claim") and current.get("status") in {Status.UNKNOWN, Status.CHECKING}
+
+
+def _keep(store: Store, finished: Item, now: Clock, who: str) -> None:
+    try:
+        there = store.keep(finished)
+    except TooLarge:
+        there = store.keep({name: finished[name] for name in NEEDED if name in finished})
+    if there is not None and there.get("delivery_id") != finished["delivery_id"]:
+        log.error("mail.sent_twice", id=finished["id"], delivery_id=finished["delivery_id"])
+        timeline = Row(there).with_event(now(), who, "sent a second time", delivery_id=finished["delivery_id"])
+        store.annotate(str(finished["id"]), Patch({"timeline": timeline}))
+
+
+def _insist(store: Store, mail_id: str, patch_of: Callable[[Row], Patch | None]) -> None:
+    """Write over whatever the row is now, as long as it exists and the patch wants it."""
+    for _ in range(TRIES):
+        current = store.get(mail_id)
+        patch = patch_of(Row(current)) if current is not None else None
+        if current is None or patch is None:
+            return
+        try:
+            write(store, Row(current), seen(current, "revision", "status", "claim"), patch)
+        except Lost:
+            continue
+        return

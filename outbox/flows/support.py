@@ -1,0 +1,187 @@
+"""What people do with mails: find, look, correct, send again, hold, release, cancel; always with who asked.
+
+The console, the CLI and the client all call this, so they cannot drift apart. Nothing here sends: a row that becomes
+PENDING rings the stream.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from outbox.core import moves
+from outbox.core.change import Patch, seen
+from outbox.core.errors import (
+    ChangedMeanwhile,
+    InvalidMail,
+    InvalidRequest,
+    Lost,
+    NotFound,
+    Problem,
+    RowBroken,
+    WrongState,
+)
+from outbox.core.mail import FIELDS
+from outbox.core.ports import Clock, Store
+from outbox.core.row import Row, mail_of
+from outbox.core.states import FINISHED, IN_FLIGHT, Status
+from outbox.core.text import bad_character, shorten
+from outbox.flows.write import write
+
+TRIES = 5
+LONGEST_WHO = 100
+EDITABLE = tuple(name for name in FIELDS if name != "attachments")
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Acts on single mails for a person, or for the application that wrote them."""
+
+    store: Store
+    clock: Clock
+    keep_days: int
+
+    def show(self, mail_id: str) -> Row:
+        """Give a mail wherever it is. Raises `NotFound`."""
+        for read in (self.store.get, self.store.get_finished, self.store.get):
+            # It may move from the outbox to history between two reads, and back is impossible: hence the order.
+            item = read(mail_id)
+            if item is not None:
+                return Row(item)
+        raise NotFound(mail_id)
+
+    def resend(self, mail_id: str, who: str) -> Row:
+        """Send a mail again, or now instead of later. Raises `NotFound`, `WrongState`."""
+        return self._act(mail_id, who, "sent again", lambda row: moves.pending(row, self.clock(), who, "sent again"))
+
+    def hold(self, mail_id: str, who: str, note: str = "") -> Row:
+        """Put a mail aside until a person releases it. Raises `NotFound`, `WrongState`."""
+        return self._act(mail_id, who, "held", lambda row: moves.held(row, self.clock(), who, note))
+
+    def release(self, mail_id: str, who: str) -> Row:
+        """Let a held mail go: at its time if that is still to come, otherwise now. Raises `NotFound`, `WrongState`."""
+
+        def patch(row: Row) -> Patch:
+            if row.status is not Status.HELD:
+                raise WrongState(row.id, _word(row), "released", "only HELD mails are")
+            now = self.clock()
+            if row.send_at and row.send_at > now:
+                return moves.scheduled(row, row.send_at, now, who, "released")
+            return moves.pending(row, now, who, "released")
+
+        return self._act(mail_id, who, "released", patch)
+
+    def cancel(self, mail_id: str, who: str) -> Row:
+        """Move a mail that was not sent to history as CANCELLED. Raises `NotFound`, `WrongState`."""
+        _check_who(who)
+        for _ in range(TRIES):
+            row = self._movable(mail_id, "cancelled")
+            finished = moves.cancelled(row, self.clock(), self.keep_days, who)
+            try:
+                self.store.finish(mail_id, seen(row.item, "revision", "status"), finished)
+            except Lost as lost:
+                if lost.finished:
+                    raise WrongState(
+                        mail_id, "in history", "cancelled", "history has a mail of this id already"
+                    ) from lost
+                continue
+            return Row(finished)
+        raise ChangedMeanwhile(mail_id)
+
+    def edit(  # noqa: PLR0913  who, what, when, and against which version
+        self,
+        mail_id: str,
+        changes: Mapping[str, Any],
+        who: str,
+        *,
+        revision: int | None = None,
+        send_at: datetime | None = None,
+        send: bool = False,
+    ) -> Row:
+        """Correct fields of a mail and, with `send`, send it again at once (or at `send_at`).
+
+        `changes` are in the form the row has: text, lists of text. `revision`: the version the person looked at.
+        Raises `InvalidMail` (nothing is saved), `ChangedMeanwhile`, `NotFound`, `WrongState`.
+        """
+        _check_who(who)
+        _check_editable(changes)
+        row = self._movable(mail_id, "edited")
+        if revision is not None and row.revision != revision:
+            raise ChangedMeanwhile(mail_id)
+        patch = self._edit(row, changes, who, send=send, send_at=aware(send_at) if send_at else None)
+        try:
+            return Row(self.store.update(mail_id, seen(row.item, "revision", "status", *changes), patch))
+        except Lost as lost:
+            raise ChangedMeanwhile(mail_id) from lost
+
+    def _edit(self, row: Row, changes: Mapping[str, Any], who: str, *, send: bool, send_at: datetime | None) -> Patch:
+        now = self.clock()
+        try:
+            mail = mail_of(
+                {name: value for name, value in {**row.item, **changes}.items() if value not in (None, "", [], {})}
+            )
+        except RowBroken as broken:
+            raise InvalidMail([broken.problem]) from None
+        content = mail.to_item()
+        differing = {
+            name: [_brief(row.item.get(name)), _brief(content.get(name))]
+            for name in EDITABLE
+            if name in changes and row.item.get(name) != content.get(name)
+        }
+        patch = moves.edited(row, mail, now, who, differing)
+        saved = Row(patch.applied(row.item))
+        if send_at and send_at > now:
+            return _then(patch, moves.scheduled(saved, send_at, now, who, "scheduled"))
+        return _then(patch, moves.pending(saved, now, who, "sent again")) if send else patch
+
+    def _act(self, mail_id: str, who: str, what: str, patch_of: Callable[[Row], Patch]) -> Row:
+        _check_who(who)
+        for _ in range(TRIES):
+            row = self._movable(mail_id, what)
+            try:
+                return Row(write(self.store, row, seen(row.item, "revision", "status"), patch_of(row)))
+            except Lost:
+                continue
+        raise ChangedMeanwhile(mail_id)
+
+    def _movable(self, mail_id: str, what: str) -> Row:
+        row = self.show(mail_id)
+        if row.status in IN_FLIGHT:
+            raise WrongState(mail_id, _word(row), what, "it is just being sent; look again in a moment")
+        if row.status in FINISHED:
+            raise WrongState(mail_id, _word(row), what, "it has left the outbox")
+        return row
+
+
+def aware(moment: datetime) -> datetime:
+    """Take a moment with a time zone. Raises `InvalidRequest` for one without: nobody could tell which is meant."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        message = "send_at must be a datetime with a time zone"
+        raise InvalidRequest(message)
+    return moment.astimezone(UTC)
+
+
+def _check_who(who: str) -> None:
+    if not isinstance(who, str) or not 0 < len(who) <= LONGEST_WHO or bad_character(who):
+        message = f"who asks must be text of 1 to {LONGEST_WHO} characters without control characters"
+        raise InvalidRequest(message)
+
+
+def _check_editable(changes: Mapping[str, Any]) -> None:
+    wrong = [name for name in changes if name not in EDITABLE]
+    if wrong:
+        raise InvalidMail([Problem(name, f"cannot be edited; these can: {', '.join(EDITABLE)}") for name in wrong])
+
+
+def _then(first: Patch, second: Patch) -> Patch:
+    """Join two patches into one write."""
+    return Patch({**first.assign, **second.assign}, (first.drop - second.assign.keys()) | second.drop)
+
+
+def _brief(value: object) -> str:
+    """Give enough of a value to see in a timeline what was changed."""
+    return shorten(value if isinstance(value, str) else repr(value), 200) if value is not None else ""
+
+
+def _word(row: Row) -> str:
+    return str(row.item.get("status", "without a state"))

@@ -1,0 +1,68 @@
+"""Settings from arguments or the environment (`OUTBOX_…`); what is missing is said all at once."""
+
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from outbox.core.errors import MissingSettings
+
+PREFIX = "OUTBOX_"
+S = TypeVar("S", bound="TableSettings")
+
+
+class TableSettings(BaseSettings):
+    """What it takes to enqueue: `OUTBOX_TABLE`, `OUTBOX_HISTORY_TABLE`; who asks, and how long history is kept."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    table: str = Field(min_length=1)
+    history_table: str = Field(min_length=1)
+    actor: str = Field(default="application", min_length=1, max_length=100)
+    history_days: int = Field(default=400, ge=1, le=36500)
+
+
+class WorkerSettings(TableSettings):
+    """What deliver and dispatch need besides: the mail API, its secret and their own bounds."""
+
+    mail_api_url: str = Field(min_length=1)
+    secret_id: str = Field(min_length=1)
+    log_level: str = "INFO"
+    # Calls of the mail API at once in one function; their connections are kept.
+    threads: int = Field(default=20, ge=1, le=200)
+    # Seconds: to connect, and to wait for each piece of an answer; also the bound of the whole answer.
+    connect_seconds: float = Field(default=5, gt=0, le=60)
+    answer_seconds: float = Field(default=30, gt=0, le=300)
+    # Longer than the function's own time limit, so that a row past it has certainly nobody working on it.
+    lease_seconds: float = Field(default=180, ge=10, le=43200)
+
+    @field_validator("mail_api_url")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+            message = "must start with https:// (http only to this machine): the token goes with every call"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            message = "must be DEBUG, INFO, WARNING or ERROR"
+            raise ValueError(message)
+        return value.upper()
+
+
+def load(kind: type[S], **given: Any) -> S:  # noqa: ANN401  settings of many types
+    """Read settings; what is given and not None wins over the environment. Raises `MissingSettings` naming all."""
+    try:
+        return kind(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        wrong = {str(part["loc"][0]): part["msg"] for part in error.errors() if part["loc"]}
+        names = [PREFIX + name.upper() for name in wrong]
+        said = "; ".join(f"{PREFIX}{name.upper()}: {_plainly(message)}" for name, message in wrong.items())
+        raise MissingSettings(names, f"Settings are missing or wrong. {said}.") from None
+
+
+def _plainly(message: str) -> str:
+    return "is not set" if message == "Field required" else message.removeprefix("Value error, ").lower()

@@ -1,0 +1,239 @@
+"""Memory fakes for tests, ours and those of applications: a store that behaves as DynamoDB does, an API that obeys.
+
+    store = MemoryStore()
+    outbox = Outbox(store=store)
+    outbox.enqueue(mail)
+    assert store.outbox[...]["subject"] == "Hello"
+
+The store is held to DynamoDB's behaviour by the same contract tests that run against DynamoDB itself.
+"""
+
+import copy
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from outbox.core import clock
+from outbox.core.change import Expect, Patch
+from outbox.core.errors import AlreadyThere, Lost, TooLarge
+from outbox.core.mail import Mail
+from outbox.core.ports import Accepted, Due, Page
+from outbox.core.row import Item
+
+LARGEST_ITEM = 400 * 1024
+
+
+class TickingClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self.now = start
+
+    def __call__(self) -> datetime:
+        """Tell the moment it is now."""
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        """Move on by a span: `seconds=…`, `minutes=…`, `hours=…`."""
+        self.now += timedelta(**span)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of an outbox row, as the table's stream tells it."""
+
+    name: str
+    before: Item | None
+    after: Item | None
+
+
+class MemoryStore:
+    """Two tables and their indexes in memory; one lock makes each write one step. `changes` is the outbox's stream."""
+
+    def __init__(self) -> None:
+        self.outbox: dict[str, dict[str, Any]] = {}
+        self.history: dict[str, dict[str, Any]] = {}
+        self.changes: list[Change] = []
+        self._lock = threading.RLock()
+
+    def put(self, item: Item) -> None:
+        """Write a row of the outbox as a person does by hand: whole, unasked, no condition."""
+        with self._lock:
+            self._write(str(item["id"]), dict(item))
+
+    def edit(self, mail_id: str, **attributes: Any) -> None:  # noqa: ANN401  a person types anything
+        """Change attributes of a row as a person does by hand; None removes one."""
+        with self._lock:
+            item = {**self.outbox[mail_id], **attributes}
+            self._write(mail_id, {name: value for name, value in item.items() if value is not None})
+
+    def remove(self, mail_id: str) -> None:
+        """Delete a row of the outbox as a person does by hand."""
+        with self._lock:
+            self._write(mail_id, None)
+
+    def add(self, item: Item, *, once: bool) -> None:
+        """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
+        with self._lock:
+            mail_id = str(item["id"])
+            row = self.outbox.get(mail_id)
+            finished = self.history.get(mail_id) if once else None
+            if row is not None or finished is not None:
+                raise AlreadyThere(copy.deepcopy(row), copy.deepcopy(finished))
+            self._write(mail_id, dict(item))
+
+    def get(self, mail_id: str) -> Item | None:
+        """Read a row of the outbox as it is now."""
+        with self._lock:
+            return copy.deepcopy(self.outbox.get(mail_id))
+
+    def get_finished(self, mail_id: str) -> Item | None:
+        """Read a row of history as it is now."""
+        with self._lock:
+            return copy.deepcopy(self.history.get(mail_id))
+
+    def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
+        """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
+        with self._lock:
+            row = self.outbox.get(mail_id)
+            if row is None or not expect.holds(row):
+                raise Lost(copy.deepcopy(row))
+            self._write(mail_id, patch.applied(row))
+            return copy.deepcopy(self.outbox[mail_id])
+
+    def finish(self, mail_id: str, expect: Expect, finished: Item) -> None:
+        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`."""
+        with self._lock:
+            row = self.outbox.get(mail_id)
+            there = self.history.get(str(finished["id"]))
+            if there is not None or not expect.holds(row):
+                raise Lost(copy.deepcopy(row), finished=there is not None)
+            _check_size(finished)
+            self.history[mail_id] = copy.deepcopy(dict(finished))
+            self._write(mail_id, None)
+
+    def keep(self, finished: Item) -> Item | None:
+        """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
+        with self._lock:
+            there = self.history.get(str(finished["id"]))
+            if there is None:
+                _check_size(finished)
+                self.history[str(finished["id"])] = copy.deepcopy(dict(finished))
+            return copy.deepcopy(there) if there != finished else None
+
+    def annotate(self, mail_id: str, patch: Patch) -> None:
+        """Change a row of history. Raises `Lost` if there is none."""
+        with self._lock:
+            if mail_id not in self.history:
+                raise Lost(None)
+            self.history[mail_id] = copy.deepcopy(patch.applied(self.history[mail_id]))
+
+    def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
+        """List what should be looked at by then, the longest due first."""
+        rows = self._sorted(self.outbox, "lane", lane, "due_at")
+        found = [Due(row["id"], row["lane"], row["due_at"]) for row in rows if row["due_at"] <= clock.text(until)]
+        return found[:limit]
+
+    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for a person, in one state, the latest first."""
+        return self._page(self.outbox, ("problem", status, "problem_at"), limit, cursor)
+
+    def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for their time, the next due first."""
+        return self._page(self.outbox, ("lane", lane, "due_at"), limit, cursor, latest_first=False)
+
+    def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was sent to an address (in lower case), the latest first."""
+        return self._page(self.history, ("recipient", email, "finished_at"), limit, cursor)
+
+    def by_delivery(self, delivery_id: str) -> Page:
+        """List what was sent under the mail API's id."""
+        return self._page(self.history, ("delivery_id", delivery_id, "id"), len(self.history) or 1, None)
+
+    def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was finished in one partition of a day, the latest first."""
+        return self._page(self.history, ("day", day, "finished_at"), limit, cursor)
+
+    def _write(self, mail_id: str, item: dict[str, Any] | None) -> None:
+        before = self.outbox.get(mail_id)
+        if item is not None:
+            _check_size(item)
+        if before == item:
+            return  # A write that changes nothing makes no stream record.
+        self.changes.append(
+            Change("REMOVE" if item is None else "MODIFY" if before else "INSERT", before, copy.deepcopy(item))
+        )
+        if item is None:
+            self.outbox.pop(mail_id, None)
+        else:
+            self.outbox[mail_id] = copy.deepcopy(item)
+
+    def _sorted(self, table: Mapping[str, Item], key: str, value: str, order: str) -> list[Item]:
+        with self._lock:
+            rows = [row for row in table.values() if row.get(key) == value and isinstance(row.get(order), str)]
+            return copy.deepcopy(sorted(rows, key=lambda row: (row[order], row["id"])))
+
+    def _page(
+        self,
+        table: Mapping[str, Item],
+        index: tuple[str, str, str],
+        limit: int,
+        cursor: str | None,
+        *,
+        latest_first: bool = True,
+    ) -> Page:
+        rows = self._sorted(table, *index)
+        if latest_first:
+            rows.reverse()
+        begin = int(cursor or 0)
+        rest = len(rows) > begin + limit
+        return Page(rows[begin : begin + limit], str(begin + limit) if rest else None)
+
+
+@dataclass
+class FakeMailApi:
+    """A mail API that takes everything and remembers it, or does what `answer` says for a mail.
+
+    `answer` may raise a `MailApiError`, before or after calling `accept`.
+    """
+
+    answer: Callable[[Mail], Accepted] | None = None
+    longest_call: float = 1.0
+    sent: list[Mail] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def send(self, mail: Mail) -> Accepted:
+        """Take a mail, or do as `answer` says."""
+        return self.answer(mail) if self.answer else self.accept(mail)
+
+    def accept(self, mail: Mail) -> Accepted:
+        """Take a mail for delivery under the next id."""
+        with self._lock:
+            self.sent.append(mail)
+            return Accepted(str(len(self.sent)))
+
+
+def item_size(item: Item) -> int:
+    """Count an item's bytes by DynamoDB's rules: names and text in UTF-8, three a container and one a member."""
+    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+
+
+def _value_size(value: Any) -> int:  # noqa: ANN401  whatever a row holds
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, (bytes, bytearray)):
+        return len(value)
+    if isinstance(value, bool) or value is None:
+        return 1
+    if isinstance(value, Mapping):
+        return 3 + sum(1 + len(name.encode()) + _value_size(part) for name, part in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return 3 + sum(1 + _value_size(part) for part in value)
+    return len(str(value)) // 2 + 2
+
+
+def _check_size(item: Item) -> None:
+    if item_size(item) > LARGEST_ITEM:
+        raise TooLarge

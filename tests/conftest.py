@@ -1,0 +1,101 @@
+"""What tests share: a mail with defaults, and a whole service on memory."""
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import structlog
+
+from outbox import Mail, Outbox
+from outbox.core.doorbell import Doorbell, listen
+from outbox.core.ports import AlwaysOn, Unlimited
+from outbox.core.row import Row
+from outbox.flows.deliver import Deliver
+from outbox.flows.dispatch import Dispatch
+from outbox.flows.send import Sender
+from outbox.flows.support import Support
+from outbox.testing import FakeMailApi, MemoryStore, TickingClock
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers() -> Iterator[None]:
+    """Give each test logging and chance as they were."""
+    state = random.getstate()
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    random.setstate(state)
+    logging.root.handlers, logging.root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def make_mail(**parts: Any) -> Mail:
+    """Make a mail in which only what a test cares about is said."""
+    defaults: dict[str, Any] = {"sender": "Shop <shop@example.com>", "to": "taro@example.com", "subject": "Hello"}
+    if not parts.keys() & {"text", "html"}:
+        defaults["text"] = "Good morning."
+    return Mail(**defaults | parts)
+
+
+@pytest.fixture
+def mail() -> Callable[..., Mail]:
+    """Give the factory of mails."""
+    return make_mail
+
+
+@dataclass
+class Service:
+    """The whole service on memory, with the stream in the test's hand."""
+
+    store: Any
+    api: FakeMailApi
+    clock: TickingClock
+    threads: int = 4
+    heard: int = 0
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(store=self.store, now=self.clock, actor="tester")
+        self.support = Support(self.store, self.clock, 400)
+
+    def sender(self, who: str = "deliver") -> Sender:
+        return Sender(self.store, self.api, self.clock, AlwaysOn(), Unlimited(), who, 180.0, 400)
+
+    @property
+    def deadline(self) -> float:
+        return self.clock().timestamp() + 120
+
+    def doorbells(self, *, all_of_them: bool = False) -> list[Doorbell]:
+        """Give the doorbells of the changes since the last time, or of all changes ever."""
+        changes = self.store.changes[0 if all_of_them else self.heard :]
+        self.heard = len(self.store.changes)
+        return [bell for change in changes if (bell := listen(change.before, change.after))]
+
+    def deliver(self, doorbells: list[Doorbell] | None = None) -> set[int]:
+        """Answer doorbells, those of the changes since the last time unless given."""
+        bells = self.doorbells() if doorbells is None else doorbells
+        return Deliver(self.sender(), self.threads)(bells, self.deadline)
+
+    def ring_until_quiet(self, rounds: int = 20) -> None:
+        """Answer doorbells until no write rings any more; a loop fails the test."""
+        for _ in range(rounds):
+            if not (bells := self.doorbells()):
+                return
+            self.deliver(bells)
+        pytest.fail("the service's own writes keep ringing")
+
+    def dispatch(self) -> dict[str, int]:
+        return Dispatch(self.sender("dispatch"), self.threads)(self.deadline)
+
+    def row(self, mail_id: str) -> Row:
+        return self.support.show(mail_id)
+
+    def status(self, mail_id: str) -> str:
+        return str(self.row(mail_id).item["status"])
+
+
+@pytest.fixture
+def service() -> Service:
+    """Give the whole service on memory."""
+    return Service(MemoryStore(), FakeMailApi(), TickingClock())
