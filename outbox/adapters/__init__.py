@@ -1,0 +1,1 @@
+"""The outside world, one thing a file: DynamoDB, the mail API, the stream, secrets, logs."""

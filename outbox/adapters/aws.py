@@ -1,0 +1,34 @@
+"""AWS clients with time-outs and retries of our own choice: the SDK's defaults differ between its versions."""
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+# A DynamoDB call answers within milliseconds or not at all; three tries of these stay below a settle's time.
+CONNECT_SECONDS, READ_SECONDS, TRIES = 1, 3, 3
+
+
+def config(connections: int = 10) -> Config:
+    """Give explicit time-outs, standard retries and room for so many calls at once."""
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": TRIES},
+        max_pool_connections=connections,
+        user_agent_extra="outbox",
+    )
+
+
+def dynamodb(session: boto3.Session | None = None, connections: int = 10, **options: Any) -> "DynamoDBClient":  # noqa: ANN401
+    """Make a DynamoDB client that threads may share; region, endpoint and credentials as boto3 finds them."""
+    return (session or boto3.Session()).client("dynamodb", config=config(connections), **options)
+
+
+def secrets_manager(session: boto3.Session | None = None, **options: Any) -> "SecretsManagerClient":  # noqa: ANN401
+    """Make a Secrets Manager client."""
+    return (session or boto3.Session()).client("secretsmanager", config=config(), **options)

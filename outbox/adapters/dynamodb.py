@@ -1,0 +1,297 @@
+"""The outbox and history tables in DynamoDB: every write one conditional step, said why when it fails.
+
+What AWS really answers, and what the SDK retries by itself, is in the developer guide under «Working with
+transactions» and in botocore's standard retry mode: a cancelled transaction is never retried there, so it is here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from outbox.adapters.wire import Expression, Wire, cursor_of, from_wire, key_of, plain, to_wire
+from outbox.core import clock
+from outbox.core.change import Expect, Patch
+from outbox.core.errors import AlreadyThere, InvalidRequest, Lost, TooLarge
+from outbox.core.ports import Due, Page
+from outbox.core.row import Item
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+T = TypeVar("T")
+
+BATCH_GET = 100
+CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
+RETRIED = {"TransactionConflictException", "TransactionInProgressException"}
+
+
+class DynamoStore:
+    """Keeps rows in two tables; one client serves all threads."""
+
+    def __init__(self, client: "DynamoDBClient", outbox_table: str, history_table: str) -> None:
+        self.client, self.outbox, self.history = client, outbox_table, history_table
+
+    def add(self, item: Item, *, once: bool) -> None:
+        """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
+        entries = new_entries(item, self.outbox, self.history, once=once)
+        try:
+            if once:
+                self._transact(entries)
+            else:
+                _patiently(lambda: self.client.put_item(**entries[0]["Put"]))
+        except ClientError as error:
+            row, finished, *_ = [*_items_there(error), None, None]
+            if row is not None and _same_write(row, item):
+                return
+            raise AlreadyThere(row, finished) from error
+
+    def get(self, mail_id: str) -> Item | None:
+        """Read a row of the outbox as it is now."""
+        return self._read(self.outbox, mail_id)
+
+    def get_finished(self, mail_id: str) -> Item | None:
+        """Read a row of history as it is now."""
+        return self._read(self.history, mail_id)
+
+    def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
+        """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
+        return self._update(self.outbox, mail_id, expect, patch)
+
+    def annotate(self, mail_id: str, patch: Patch) -> None:
+        """Change a row of history. Raises `Lost` if there is none."""
+        self._update(self.history, mail_id, Expect(), patch)
+
+    def finish(self, mail_id: str, expect: Expect, finished: Item) -> None:
+        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`."""
+        expression = Expression()
+        delete = {
+            "TableName": self.outbox,
+            "Key": to_wire({"id": mail_id}),
+            "ConditionExpression": expression.condition(expect),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **expression.arguments(),
+        }
+        try:
+            self._transact([{"Put": _put_new(self.history, finished)}, {"Delete": delete}])
+        except ClientError as error:
+            there, row = _items_there(error)
+            if row is None and there is not None and _same_write(there, finished):
+                return
+            raise Lost(row, finished=there is not None) from error
+
+    def keep(self, finished: Item) -> Item | None:
+        """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
+        try:
+            _patiently(lambda: self.client.put_item(**_put_new(self.history, finished)))
+        except ClientError as error:
+            there = _items_there(error)[0]
+            return None if there is not None and _same_write(there, finished) else there
+        return None
+
+    def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
+        """List what should be looked at by then, the longest due first."""
+        found: list[Due] = []
+        start: Any = {}
+        while len(found) < limit:
+            answer = self.client.query(
+                TableName=self.outbox,
+                IndexName="due",
+                KeyConditionExpression="#lane = :lane AND #due <= :until",
+                ExpressionAttributeNames={"#lane": "lane", "#due": "due_at"},
+                ExpressionAttributeValues={":lane": {"S": lane}, ":until": {"S": clock.text(until)}},
+                Limit=limit - len(found),
+                **start,
+            )
+            items = [from_wire(attributes) for attributes in answer["Items"]]
+            found += [Due(item["id"], item["lane"], item["due_at"]) for item in items]
+            if "LastEvaluatedKey" not in answer:
+                break
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return found
+
+    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for a person, in one state, the latest first."""
+        return self._list(self.outbox, "problems", "problem", status, limit, cursor, whole=True)
+
+    def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for their time, the next due first."""
+        return self._list(self.outbox, "due", "lane", lane, limit, cursor, forward=True)
+
+    def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was sent to an address (in lower case), the latest first."""
+        return self._list(self.history, "by_recipient", "recipient", email, limit, cursor)
+
+    def by_delivery(self, delivery_id: str) -> Page:
+        """List what was sent under the mail API's id."""
+        return self._list(self.history, "by_delivery", "delivery_id", delivery_id, BATCH_GET, None)
+
+    def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was finished in one partition of a day, the latest first."""
+        return self._list(self.history, "by_day", "day", day, limit, cursor)
+
+    def _read(self, table: str, mail_id: str) -> Item | None:
+        answer = _patiently(
+            lambda: self.client.get_item(TableName=table, Key=to_wire({"id": mail_id}), ConsistentRead=True)
+        )
+        return from_wire(answer["Item"]) if "Item" in answer else None
+
+    def _update(self, table: str, mail_id: str, expect: Expect, patch: Patch) -> Item:
+        expression = Expression()
+        request: Any = {
+            "TableName": table,
+            "Key": to_wire({"id": mail_id}),
+            "UpdateExpression": expression.update(patch),
+            "ConditionExpression": expression.condition(expect),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        request |= expression.arguments()
+        try:
+            answer = _patiently(lambda: self.client.update_item(**request))
+        except ClientError as error:
+            row = _items_there(error)[0]
+            if row is not None and patch.holds(row):
+                return row
+            raise Lost(row) from error
+        return from_wire(answer["Attributes"])
+
+    def _transact(self, entries: list[Any]) -> None:
+        # Our own token makes the SDK's retries, and ours, one and the same request (valid for ten minutes).
+        token = str(uuid4())
+        _patiently(lambda: self.client.transact_write_items(TransactItems=entries, ClientRequestToken=token))
+
+    def _list(  # noqa: PLR0913  a query has many parts
+        self,
+        table: str,
+        index: str,
+        key: str,
+        value: str,
+        limit: int,
+        cursor: str | None,
+        *,
+        forward: bool = False,
+        whole: bool = False,
+    ) -> Page:
+        request: Any = {
+            "TableName": table,
+            "IndexName": index,
+            "KeyConditionExpression": "#key = :value",
+            "ExpressionAttributeNames": {"#key": key},
+            "ExpressionAttributeValues": {":value": {"S": value}},
+            "ScanIndexForward": forward,
+            "Limit": limit,
+        }
+        answer = self.client.query(**request | ({"ExclusiveStartKey": _start(cursor)} if cursor else {}))
+        items = [from_wire(attributes) for attributes in answer["Items"]]
+        listed = items if whole else self._whole(table, [item["id"] for item in items])
+        return Page(listed, cursor_of(answer.get("LastEvaluatedKey")))
+
+    def _whole(self, table: str, ids: list[str]) -> list[Item]:
+        """Read the rows an index named, in its order; one that left meanwhile is left out."""
+        found: dict[str, Item] = {}
+        for begin in range(0, len(ids), BATCH_GET):
+            wanted: Any = {table: {"Keys": [to_wire({"id": mail_id}) for mail_id in ids[begin : begin + BATCH_GET]]}}
+            for _ in range(BATCH_GET):
+                if not wanted:
+                    break
+                answer = self.client.batch_get_item(RequestItems=wanted)
+                rows = [from_wire(attributes) for attributes in answer["Responses"].get(table, [])]
+                found |= {row["id"]: row for row in rows}
+                wanted = answer.get("UnprocessedKeys")
+        return [found[mail_id] for mail_id in ids if mail_id in found]
+
+
+def new_entries(item: Item, outbox_table: str, history_table: str, *, once: bool) -> list[Wire]:
+    """Give the entries of a transaction that writes a new row; with `once`, only if history does not have its id."""
+    spent = {
+        "TableName": history_table,
+        "Key": to_wire({"id": item["id"]}),
+        "ConditionExpression": "attribute_not_exists(id)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    return [{"Put": _put_new(outbox_table, item)}, *([{"ConditionCheck": spent}] if once else [])]
+
+
+def reasons_of(error: Exception) -> list[Mapping[str, Any]]:
+    """Give the reasons of a cancelled transaction in the order of its entries; empty for any other error."""
+    response = getattr(error, "response", None)
+    reasons = response.get("CancellationReasons") if isinstance(response, Mapping) else None
+    return list(reasons or [])
+
+
+def taken_by(error: Exception, sent: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]]) -> Item | None:
+    """Give the row that already had the id of our entries, if that is why a transaction was cancelled; else None."""
+    for reason, entry in zip(reasons_of(error), sent, strict=False):
+        if reason.get("Code") == "ConditionalCheckFailed" and any(entry == own for own in ours):
+            # A resource's client has already turned the attributes into plain values.
+            attributes = reason.get("Item") or {}
+            typed = all(isinstance(value, Mapping) for value in attributes.values())
+            return from_wire(attributes) if typed else plain(attributes)
+    return None
+
+
+def _put_new(table: str, item: Item) -> Wire:
+    return {
+        "TableName": table,
+        "Item": to_wire(item),
+        "ConditionExpression": "attribute_not_exists(id)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    retrying = Retrying(
+        retry=retry_if_exception(_worth_another_try),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        stop=stop_after_attempt(8),
+        reraise=True,
+    )
+    return retrying(call)
+
+
+def _worth_another_try(error: BaseException) -> bool:
+    if not isinstance(error, ClientError):
+        return False
+    # A mix with ConditionalCheckFailed is tried again too: then the condition alone tells.
+    return error.response["Error"]["Code"] in RETRIED or any(r.get("Code") in CONFLICTS for r in reasons_of(error))
+
+
+def _items_there(error: ClientError) -> list[Item | None]:
+    """Give the rows that made the conditions of a write fail, one an entry. Raises what is no failed condition."""
+    code = error.response["Error"]["Code"]
+    if code == "ConditionalCheckFailedException":
+        attributes: Any = error.response.get("Item")
+        return [from_wire(attributes) if attributes else None]
+    reasons = reasons_of(error)
+    if any(_is_size(str(reason.get("Message", ""))) for reason in [*reasons, error.response["Error"]]):
+        raise TooLarge from error
+    if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+        _raise(error)
+    return [from_wire(reason["Item"]) if reason.get("Item") else None for reason in reasons]
+
+
+def _is_size(message: str) -> bool:
+    # DynamoDB has no code of its own for an item over 400 KB; the words are all there is.
+    return "item size" in message.lower()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+def _same_write(there: Item, ours: Item) -> bool:
+    """Tell whether what is there is our own earlier write whose answer was lost."""
+    names = ("fingerprint", "created_at", "finished_at", "delivery_id", "timeline")
+    return all(there.get(name) == ours.get(name) for name in names)
+
+
+def _start(cursor: str) -> dict[str, Any]:
+    try:
+        return key_of(cursor)
+    except (ValueError, TypeError) as error:
+        message = f"cursor {cursor[:20]!r} is none of this list"
+        raise InvalidRequest(message) from error

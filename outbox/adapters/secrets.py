@@ -1,0 +1,70 @@
+"""The mail API's credentials from Secrets Manager: cached for five minutes, read again when the API refuses them."""
+
+import json
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from outbox.core.errors import Stop
+from outbox.core.ports import Clock
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+KEPT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """Who we are to the mail API; never shown."""
+
+    login_id: str
+    api_key: str
+
+
+class SecretsManagerCredentials:
+    """Reads a secret of the form `{"login_id": …, "api_key": …}`; threads share what was read."""
+
+    def __init__(self, client: "SecretsManagerClient", secret_id: str, clock: Clock) -> None:
+        self._client, self._secret_id, self._clock = client, secret_id, clock
+        self._lock = threading.Lock()
+        self._known: tuple[Credentials, datetime] | None = None
+
+    def __call__(self, *, refused: Credentials | None = None) -> Credentials:
+        """Give the credentials. `refused`: those the API did not take, so that a newer secret is read at once.
+
+        Raises `Stop` when the secret cannot be read or has another form: then nobody can send.
+        """
+        with self._lock:
+            known = self._known
+            if known and known[0] != refused and self._clock() - known[1] < KEPT:
+                return known[0]
+            credentials = self._read()
+            self._known = (credentials, self._clock())
+            return credentials
+
+    def _read(self) -> Credentials:
+        try:
+            written = self._client.get_secret_value(SecretId=self._secret_id).get("SecretString", "")
+        except (ClientError, BotoCoreError) as error:
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+            message = f"the secret with the mail API's credentials cannot be read ({code})."
+            raise Stop(message) from None
+        return _parse(written)
+
+
+def _parse(written: str) -> Credentials:
+    try:
+        secret = json.loads(written)
+        login_id, api_key = secret["login_id"], secret["api_key"]
+    except (ValueError, KeyError, TypeError):
+        login_id = api_key = None
+    if not (isinstance(login_id, str) and isinstance(api_key, str) and login_id and api_key):
+        message = (
+            'the secret with the mail API\'s credentials must be JSON of the form {"login_id": "…", "api_key": "…"}.'
+        )
+        raise Stop(message)
+    return Credentials(login_id, api_key)

@@ -1,0 +1,46 @@
+"""Error bodies of the mail API, of any nesting, as one readable sentence."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from outbox.core.text import shorten
+
+LONGEST = 500
+DEEPEST = 20
+_TAGS = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<[^>]*>")
+
+
+def sentence_of(status: int, body: str) -> str:
+    """Say what an error body says. Fields come as a path: `to.0.insert_code.0.key: invalid format.`"""
+    said = _said(body)
+    return shorten(f"{said} ({status})" if said else f"no reason was given ({status}).", LONGEST)
+
+
+def _said(body: str) -> str:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return " ".join(_TAGS.sub(" ", body).split())
+    if isinstance(answer, dict) and "error_messages" in answer:
+        answer = answer["error_messages"]
+    elif isinstance(answer, dict) and isinstance(answer.get("message"), str):
+        answer = answer["message"] or answer.get("error") or ""
+    return "; ".join(_leaves(answer, ()))
+
+
+def _leaves(part: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401  JSON of any shape
+    if len(path) > DEEPEST:
+        yield f"{'.'.join(path)}: …"
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            # `main` is where the API puts what belongs to no field.
+            yield from _leaves(value, path if key == "main" and not path else (*path, str(key)))
+    elif isinstance(part, list):
+        for number, value in enumerate(part):
+            nested = isinstance(value, (dict, list))
+            yield from _leaves(value, (*path, str(number)) if nested else path)
+    elif part is not None and str(part).strip():
+        text = " ".join(str(part).split())
+        yield f"{'.'.join(path)}: {text}" if path else text

@@ -1,0 +1,119 @@
+"""Rows as DynamoDB's typed attributes and back, and conditions and updates as its expressions."""
+
+import base64
+import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+
+from outbox.core.change import ABSENT, Expect, Patch
+
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+
+Wire = dict[str, Any]
+
+
+def to_wire(item: Mapping[str, Any]) -> Wire:
+    """Write a row as typed attributes."""
+    return {name: _SERIALIZER.serialize(value) for name, value in item.items()}
+
+
+def from_wire(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Read typed attributes as plain Python: whole numbers as int, binary as bytes."""
+    return {name: plain(_DESERIALIZER.deserialize(value)) for name, value in attributes.items()}
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401  whatever a row holds
+    """Turn the SDK's own types into Python's, at any depth."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Binary):
+        return value.__bytes__()
+    if isinstance(value, Mapping):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    if isinstance(value, AbstractSet):
+        return {plain(part) for part in value}
+    return value
+
+
+class Expression:
+    """Collects names and values; every attribute goes by a placeholder, since most of ours are reserved words."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.values: Wire = {}
+
+    def name(self, attribute: str) -> str:
+        """Give the placeholder of an attribute."""
+        placeholder = f"#a{len(self.names)}"
+        for known, there in self.names.items():
+            if there == attribute:
+                return known
+        self.names[placeholder] = attribute
+        return placeholder
+
+    def value(self, value: object) -> str:
+        """Give the placeholder of a value."""
+        placeholder = f":v{len(self.values)}"
+        self.values[placeholder] = _SERIALIZER.serialize(_exact(value))
+        return placeholder
+
+    def condition(self, expect: Expect) -> str:
+        """Write what is expected of a row that must exist."""
+        parts = [f"attribute_exists({self.name('id')})"]
+        for attribute, wanted in expect.equals.items():
+            if wanted is ABSENT:
+                parts.append(f"attribute_not_exists({self.name(attribute)})")
+            else:
+                parts.append(f"{self.name(attribute)} = {self.value(wanted)}")
+        if expect.statuses:
+            listed = ", ".join(self.value(status) for status in sorted(expect.statuses))
+            parts.append(f"{self.name('status')} IN ({listed})")
+        return " AND ".join(parts)
+
+    def update(self, patch: Patch) -> str:
+        """Write what changes."""
+        sets = [f"{self.name(attribute)} = {self.value(value)}" for attribute, value in patch.assign.items()]
+        gone = [self.name(attribute) for attribute in sorted(patch.drop - patch.assign.keys())]
+        return f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(gone)}" if gone else "")
+
+    def arguments(self) -> dict[str, Any]:
+        """Give the arguments every call with expressions takes."""
+        return {"ExpressionAttributeNames": self.names} | (
+            {"ExpressionAttributeValues": self.values} if self.values else {}
+        )
+
+
+def _exact(value: object) -> object:
+    """Give numbers with a fraction (only ever a person's) the exact form DynamoDB compares."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def cursor_of(key: Mapping[str, Any] | None) -> str | None:
+    """Wrap the key at which a query stopped, so that it fits into an address bar."""
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode() if key else None
+
+
+def key_of(cursor: str) -> dict[str, Any]:
+    """Unwrap a cursor. Raises ValueError if it is none of ours."""
+    key = json.loads(base64.urlsafe_b64decode(cursor))
+    if not isinstance(key, dict):
+        raise TypeError(cursor)
+    return key
+
+
+def plainly(entry: Mapping[str, Any]) -> Wire:
+    """Turn a transaction entry's typed attributes into the plain values a resource's client takes."""
+    typed = ("Item", "Key", "ExpressionAttributeValues")
+    return {
+        action: {
+            name: {key: _DESERIALIZER.deserialize(part) for key, part in value.items()} if name in typed else value
+            for name, value in request.items()
+        }
+        for action, request in entry.items()
+    }
