@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from outbox import Mail, Outbox
 from outbox.core.doorbell import Doorbell, listen
@@ -19,10 +20,20 @@ from outbox.flows.send import Sender
 from outbox.flows.support import Support
 from outbox.testing import FakeMailApi, MemoryStore, TickingClock
 
+# On a busy machine a slow example says nothing about the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+def quiet(*_args: object) -> dict[str, Any]:
+    """Drop a log line: only the tests of the logs look at them."""
+    raise structlog.DropEvent
+
 
 @pytest.fixture(autouse=True)
 def no_leftovers() -> Iterator[None]:
     """Give each test logging and chance as they were."""
+    structlog.configure(processors=[quiet])
     state = random.getstate()
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
@@ -99,3 +110,12 @@ class Service:
 def service() -> Service:
     """Give the whole service on memory."""
     return Service(MemoryStore(), FakeMailApi(), TickingClock())
+
+
+@pytest.fixture(scope="session")
+def local_stack() -> Iterator[Any]:
+    """Start the whole service once: embedded AWS, the real template, the sandbox."""
+    from outbox.local.stack import LocalStack
+
+    with LocalStack() as stack:
+        yield stack

@@ -37,7 +37,7 @@ def configure(level: str = "INFO") -> None:
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask addresses, tokens and bodies in a log line, at any depth."""
-    return {name: _clean(str(name), value, 0) for name, value in event.items()}
+    return {_scrub(str(name)): _clean(str(name), value, 0) for name, value in event.items()}
 
 
 def _clean(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401  whatever somebody logs

@@ -4,14 +4,24 @@ import base64
 import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from outbox.core.change import ABSENT, Expect, Patch
 
-_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+DIGITS = 38
+
+
+class _Deserializer(TypeDeserializer):
+    def _deserialize_n(self, value: str) -> Decimal:
+        # The SDK's own refuses a number written out with more digits than its context holds, zeros included.
+        context = Context(prec=DIGITS)
+        return context.create_decimal(value).normalize(context)
+
+
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), _Deserializer()
 
 Wire = dict[str, Any]
 
@@ -22,14 +32,15 @@ def to_wire(item: Mapping[str, Any]) -> Wire:
 
 
 def from_wire(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Read typed attributes as plain Python: whole numbers as int, binary as bytes."""
+    """Read typed attributes as plain Python: whole numbers as int, others as Decimal, binary as bytes."""
     return {name: plain(_DESERIALIZER.deserialize(value)) for name, value in attributes.items()}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  whatever a row holds
     """Turn the SDK's own types into Python's, at any depth."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        # Beyond the 38 digits DynamoDB keeps, only a Decimal can be written back as it was.
+        return int(value) if value.adjusted() < DIGITS and value == value.to_integral_value() else value
     if isinstance(value, Binary):
         return value.__bytes__()
     if isinstance(value, Mapping):
@@ -60,7 +71,7 @@ class Expression:
     def value(self, value: object) -> str:
         """Give the placeholder of a value."""
         placeholder = f":v{len(self.values)}"
-        self.values[placeholder] = _SERIALIZER.serialize(_exact(value))
+        self.values[placeholder] = _SERIALIZER.serialize(value)
         return placeholder
 
     def condition(self, expect: Expect) -> str:
@@ -87,11 +98,6 @@ class Expression:
         return {"ExpressionAttributeNames": self.names} | (
             {"ExpressionAttributeValues": self.values} if self.values else {}
         )
-
-
-def _exact(value: object) -> object:
-    """Give numbers with a fraction (only ever a person's) the exact form DynamoDB compares."""
-    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def cursor_of(key: Mapping[str, Any] | None) -> str | None:

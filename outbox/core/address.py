@@ -10,7 +10,9 @@ from outbox.core.text import bad_character
 # The API's own limits for an address (reference of POST /deliveries/transaction: 6..254).
 SHORTEST, LONGEST = 6, 254
 
-_WITH_NAME = re.compile(r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL)
+_WITH_NAME = re.compile(
+    r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL
+)
 _NEEDS_QUOTES = re.compile(r"[\",;<>@()\[\]:\\]")
 
 

@@ -116,8 +116,8 @@ def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) ->
 def sent_meanwhile(row: Row, finished: Mapping[str, Any], now: datetime, who: str) -> Patch:
     """Put a row aside whose mail was sent while somebody saved or resent it; nothing more goes out by itself."""
     sentence = (
-        f"This mail was already sent, as delivery {finished['delivery_id']}, while this row was changed. Nothing more was sent. "
-        "Cancel the row, or send it again if a second mail is wanted."
+        f"This mail was already sent, as delivery {finished['delivery_id']}, while this row was changed. Nothing more "
+        "was sent. Cancel the row, or send it again if a second mail is wanted."
     )
     # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
     revision = max(row.revision, whole(finished.get("revision"))) + 1

@@ -19,6 +19,7 @@ LONGEST_TIMELINE = 100
 
 TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_unknown")
 LISTS = ("cc", "bcc", "tags")
+# How a value of the wrong type is called in the sentence a person reads.
 NAMES = {
     str: "text",
     bytes: "binary",

@@ -14,7 +14,7 @@
    [SENT]      FAILED         UNKNOWN          (CHECKING: being looked up in the API's records, then
      ^           |               |              [SENT], UNKNOWN or, if the mail says so, PENDING)
      |           +------+--------+
-     |                  |  a person edits or sends again: PENDING, or claimed at once after a raw edit
+     |                  |  a person sends again: PENDING, WAITING with a new time, or claimed at once after a raw edit
      +--- "it was sent" |
                         v
    hold: PENDING, WAITING, FAILED, UNKNOWN -> HELD -> release: PENDING, or WAITING if its time is still to come
@@ -55,8 +55,8 @@ MOVES: dict[Status, frozenset[Status]] = {
     W: frozenset({P, S, W, F, H, Status.CANCELLED}),
     S: frozenset({W, F, U, C, H, Status.SENT}),
     C: frozenset({P, U, C, Status.SENT}),
-    F: frozenset({P, S, F, H, Status.CANCELLED}),
-    U: frozenset({P, S, F, H, U, Status.SENT, Status.CANCELLED}),
+    F: frozenset({P, S, W, F, H, Status.CANCELLED}),
+    U: frozenset({P, S, W, F, H, U, Status.SENT, Status.CANCELLED}),
     H: frozenset({P, W, H, F, Status.CANCELLED}),
 }
 

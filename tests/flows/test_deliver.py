@@ -253,8 +253,8 @@ def test_urgent_and_due_mails_go_urgent_first(service, mail):
 
 def test_deliver_sends_several_at_once(mail):
     """Mails of a batch overlap in time: the calls meet at a barrier that one alone would never pass."""
-    from tests.conftest import Service
     from outbox.testing import TickingClock
+    from tests.conftest import Service
 
     service = Service(MemoryStore(), FakeMailApi(), TickingClock(), threads=4)
     meet = threading.Barrier(4, timeout=10)
@@ -275,7 +275,11 @@ def test_changes_of_the_service_ring_only_when_somebody_wants_a_send(service, ma
     service.api.answer = raising(Rejected("no."))
     mail_id = service.outbox.enqueue(mail()).id
     service.deliver()
-    rang = lambda: [bell.ask.name for change in service.store.changes[service.heard :] if (bell := listen(change.before, change.after))]  # noqa: E731
+
+    def rang():
+        bells = (listen(change.before, change.after) for change in service.store.changes[service.heard :])
+        return [bell.ask.name for bell in bells if bell]
+
     assert rang() == []
     service.support.edit(mail_id, {"to": "hanako@example.com"}, "alice")
     service.support.hold(mail_id, "alice")

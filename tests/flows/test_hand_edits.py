@@ -1,5 +1,7 @@
 """Whatever a person does to a row by hand, it ends sent or visible with a reason."""
 
+import contextlib
+
 import pytest
 
 from outbox.core.errors import OutcomeUnknown, Rejected
@@ -9,7 +11,6 @@ from outbox.testing import item_size
 def refuse(sent):
     if sent.to.email == "wrong@example.com":
         raise Rejected("to: unknown address. (400)")
-    return None
 
 
 @pytest.fixture
@@ -185,7 +186,14 @@ def test_a_scheduled_row_that_is_edited_goes_at_its_time_with_the_new_content(se
 def test_a_row_written_by_hand_with_the_least_is_sent(service):
     """Somebody without the client may write id, status, sender, to, subject and text."""
     service.store.put(
-        {"id": "by-hand", "status": "PENDING", "sender": "a@example.com", "to": "b@example.com", "subject": "x", "text": "y"}
+        {
+            "id": "by-hand",
+            "status": "PENDING",
+            "sender": "a@example.com",
+            "to": "b@example.com",
+            "subject": "x",
+            "text": "y",
+        }
     )
     service.ring_until_quiet()
     assert service.status("by-hand") == "SENT"
@@ -229,10 +237,8 @@ def test_an_older_version_saved_over_a_row_being_sent_sends_nothing_twice(servic
 
     service.api.answer = answer
     bell = service.doorbells()[0]
-    try:
+    with contextlib.suppress(Dies):
         service.sender().send(bell.seen, service.deadline)
-    except Dies:
-        pass
     service.api.answer = None
     service.ring_until_quiet()
     service.clock.forward(days=2)

@@ -23,7 +23,9 @@ def test_takes_addresses_the_api_may_know_better(address):
     assert make_mail(to=address).to.email == address
 
 
-@pytest.mark.parametrize("address", ["", "nobody", "a@b", "@example.com", "name@", "a b@example.com", "x" * 250 + "@b.cd"])
+@pytest.mark.parametrize(
+    "address", ["", "nobody", "a@b", "@example.com", "name@", "a b@example.com", "x" * 250 + "@b.cd"]
+)
 def test_refuses_what_is_no_address(address):
     """Text that is no address is refused, naming the field."""
     with pytest.raises(InvalidMail) as error:
@@ -84,7 +86,9 @@ def test_refuses_control_characters_in_the_name_of_an_attachment():
 
 def test_takes_line_breaks_in_a_variable_of_the_body():
     """A variable that is only used in the body may have lines."""
-    assert make_mail(text="__address__", insert_code={"address": "Street 1\nTown"}).insert_code["address"].endswith("Town")
+    assert (
+        make_mail(text="__address__", insert_code={"address": "Street 1\nTown"}).insert_code["address"].endswith("Town")
+    )
 
 
 @pytest.mark.parametrize(

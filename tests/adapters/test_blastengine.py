@@ -1,0 +1,323 @@
+"""Every answer of the mail API becomes the right decision, and every mail the API's own words."""
+
+import json
+
+import httpx
+import pytest
+import respx
+
+from outbox import Attachment, ListUnsubscribe
+from outbox.adapters.blastengine import BlastengineApi, payload_of, token
+from outbox.adapters.secrets import Credentials
+from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
+from tests.conftest import make_mail
+
+BASE = "https://mail.example/api/v1"
+URL = BASE + "/deliveries/transaction"
+KNOWN = Credentials("login-id", "api-key")
+
+
+class Source:
+    """Credentials that can be changed in the secret's place."""
+
+    def __init__(self, *keys):
+        self.keys = list(keys) or [KNOWN]
+        self.asked = []
+
+    def __call__(self, *, refused=None):
+        self.asked.append(refused)
+        if refused == self.keys[0] and len(self.keys) > 1:
+            self.keys.pop(0)
+        return self.keys[0]
+
+
+@pytest.fixture
+def http():
+    with httpx.Client(timeout=httpx.Timeout(30, connect=5)) as client:
+        yield client
+
+
+@pytest.fixture
+def api(http):
+    return BlastengineApi(http, BASE, Source())
+
+
+@pytest.mark.parametrize(
+    ("login_id", "api_key", "expected"),
+    [
+        (
+            "testUserId",
+            "testApiKey",
+            "NGY4YjlhNzE0OWYzMTFiNDE5OTJhMmJlYTQxMDlkMmE4MmY1MTNhZWVjNWVhZDRiOGFkNzgxYzZmZmY3MTZjNg==",
+        ),
+        (
+            "blastengine",
+            "ABCDEFG",
+            "MWYwZWVlOGZjMTIwNjc2ZmM1ODk0OTJmMTUyMjhlZmIzZDAyMWYwYWVlNGIwMDZlZmIyN2M3ZWUzM2Y1ZDZjOQ==",
+        ),
+        ("aaa", "bbb", "MmNlMTA5ZTlkMGZhZjgyMGIyNDM0ZTE2NjI5NzkzNGU2MTc3YjY1YWI5OTUxZGJjM2UyMDRjYWQ0Njg5YjM5Yw=="),
+    ],
+)
+def test_makes_the_token_as_the_vendors_clients_do(login_id, api_key, expected):
+    """The token is that of the known test vectors."""
+    assert token(Credentials(login_id, api_key)) == expected
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("body", ['{"delivery_id": 42}', '{"delivery_id": "42"}', '{"delivery_id": 42, "more": []}'])
+def test_an_id_means_accepted(api, status, body):
+    """200 and 201 with an id are accepted, the id kept as text."""
+    route = respx.post(URL).respond(status, text=body, headers={"X-Rate-Limit-Remaining": "7"})
+    accepted = api.send(make_mail())
+    assert (accepted.delivery_id, accepted.remaining) == ("42", 7)
+    assert route.calls[0].request.headers["authorization"] == "Bearer " + token(KNOWN)
+    assert route.calls[0].request.headers["content-type"] == "application/json"
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("headers", "remaining"),
+    [
+        ({"X-RateLimit-Remaining": "3"}, 3),
+        ({"x-rate-limit-remaining": "4"}, 4),
+        ({"X-Rate-Limit-Remaining": "many"}, None),
+        ({"X-Rate-Limit-Remaining": "-1"}, None),
+        ({}, None),
+    ],
+)
+def test_reads_the_remaining_calls_in_either_spelling(api, headers, remaining):
+    """Both spellings of the header are read; nonsense counts as nothing said."""
+    respx.post(URL).respond(201, json={"delivery_id": 1}, headers=headers)
+    assert api.send(make_mail()).remaining == remaining
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, ""),
+        (201, "<html>created</html>"),
+        (201, "{}"),
+        (201, '{"delivery_id": null}'),
+        (201, '{"delivery_id": true}'),
+        (201, '{"delivery_id": "x"}'),
+        (201, "[]"),
+        (202, '{"delivery_id": 1}'),
+        (204, ""),
+        (408, ""),
+        (500, '{"message": "boom"}'),
+        (502, "<html><h1>Bad gateway</h1></html>"),
+        (503, ""),
+        (504, ""),
+        (599, ""),
+    ],
+)
+def test_an_answer_that_does_not_say_leaves_the_outcome_unknown(api, status, body):
+    """What may have been accepted is never taken for refused or for sent."""
+    respx.post(URL).respond(status, text=body)
+    with pytest.raises(OutcomeUnknown) as error:
+        api.send(make_mail())
+    assert str(status) in str(error.value)
+
+
+NESTED = {"error_messages": {"to": {"0": {"insert_code": {"0": {"key": ["name: invalid format.", "the length."]}}}}}}
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            400,
+            json.dumps(NESTED),
+            "to.0.insert_code.0.key: name: invalid format.; to.0.insert_code.0.key: the length. (400)",
+        ),
+        (400, '{"error_messages": {"main": ["no data found."]}}', "no data found. (400)"),
+        (400, '{"error_messages": {"subject": "is required"}}', "subject: is required (400)"),
+        (400, '{"error_messages": ["a", {"b": ["c"]}]}', "a; 1.b: c (400)"),
+        (
+            400,
+            '{"timestamp": "x", "status": 400, "error": "Bad Request", "message": "broken", "path": "/"}',
+            "broken (400)",
+        ),
+        (422, "<html><style>x{}</style><b>Not</b> good</html>", "Not good (422)"),
+        (400, "", "no reason was given (400)."),
+        (413, "null", "no reason was given (413)."),
+        (409, '"taken"', "taken (409)"),
+    ],
+)
+def test_a_refusal_is_one_readable_sentence(api, status, body, said):
+    """Error bodies of any nesting become one sentence."""
+    respx.post(URL).respond(status, text=body)
+    with pytest.raises(Rejected) as error:
+        api.send(make_mail())
+    assert str(error.value) == said
+
+
+@respx.mock
+def test_a_refusal_of_absurd_size_or_depth_is_cut(api):
+    """A body of megabytes or of a thousand levels cannot hurt."""
+    for body in ("[" * 100_000, json.dumps({"error_messages": {"x": "y" * 10**6}}), '{"a":' * 900 + "1" + "}" * 900):
+        respx.post(URL).respond(400, text=body)
+        with pytest.raises(Rejected) as error:
+            api.send(make_mail())
+        assert len(str(error.value)) <= 500
+
+
+@respx.mock
+@pytest.mark.parametrize("status", [301, 302, 307, 403, 404, 405, 415, 423])
+def test_what_concerns_everybody_stops_the_line(api, status):
+    """Rights, a locked account and a wrong address are nobody's mail's fault, and redirects are not followed."""
+    respx.post(URL).respond(status, headers={"Location": "https://elsewhere.example/"})
+    with pytest.raises(Stop) as error:
+        api.send(make_mail())
+    assert str(status) in str(error.value)
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"X-Rate-Limit-Retry-After-Seconds": "12"}, 12),
+        ({"X-Rate-Limit-Retry-After-Seconds": "0"}, 0),
+        ({"Retry-After": "5"}, 5),
+        ({}, 60),
+        ({"X-Rate-Limit-Retry-After-Seconds": "soon"}, 60),
+        ({"X-Rate-Limit-Retry-After-Seconds": "-3"}, 60),
+        ({"X-Rate-Limit-Retry-After-Seconds": "nan"}, 60),
+    ],
+)
+def test_a_429_waits_for_what_its_header_says(api, headers, wait):
+    """The wait is the header's, or a minute if it says nothing usable."""
+    respx.post(URL).respond(429, headers=headers)
+    with pytest.raises(TryLater) as error:
+        api.send(make_mail())
+    assert error.value.wait == wait
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("fault", "decision"),
+    [
+        (httpx.ConnectError, TryLater),
+        (httpx.ConnectTimeout, TryLater),
+        (httpx.PoolTimeout, TryLater),
+        (httpx.ProxyError, TryLater),
+        (httpx.UnsupportedProtocol, Stop),
+        (httpx.ReadTimeout, OutcomeUnknown),
+        (httpx.WriteTimeout, OutcomeUnknown),
+        (httpx.ReadError, OutcomeUnknown),
+        (httpx.WriteError, OutcomeUnknown),
+        (httpx.RemoteProtocolError, OutcomeUnknown),
+        (httpx.DecodingError, OutcomeUnknown),
+    ],
+)
+def test_only_a_connection_never_made_is_tried_again(api, fault, decision):
+    """Once the request began to leave, nobody can tell; before, it certainly was not accepted."""
+    respx.post(URL).mock(side_effect=fault)
+    with pytest.raises(decision):
+        api.send(make_mail())
+
+
+@respx.mock
+def test_a_refused_token_is_made_anew_from_a_changed_secret(http):
+    """After a 401 the secret is read again, and the mail goes at once if it has changed."""
+    source = Source(Credentials("login-id", "old"), KNOWN)
+    good = "Bearer " + token(KNOWN)
+    respx.post(URL).mock(
+        side_effect=lambda request: (
+            httpx.Response(201, json={"delivery_id": 1})
+            if request.headers["authorization"] == good
+            else httpx.Response(401)
+        )
+    )
+    assert BlastengineApi(http, BASE, source).send(make_mail()).delivery_id == "1"
+
+
+@respx.mock
+def test_credentials_refused_twice_stop_the_line(api):
+    """A 401 with an unchanged secret is asked once, not again and again."""
+    route = respx.post(URL).respond(401)
+    with pytest.raises(Stop):
+        api.send(make_mail())
+    assert route.call_count == 1
+
+
+def test_an_answer_that_drips_for_ever_ends(http):
+    """A body without an end is cut at the bound of an answer."""
+    ticks = iter(range(0, 10_000, 5))
+
+    class Drip(httpx.SyncByteStream):
+        def __iter__(self):
+            while True:
+                yield b" "
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(201, stream=Drip()))
+    with httpx.Client(transport=transport) as client:
+        api = BlastengineApi(client, BASE, Source(), answer_seconds=30, monotonic=lambda: next(ticks))
+        with pytest.raises(OutcomeUnknown):
+            api.send(make_mail())
+
+
+def test_puts_a_mail_into_the_apis_words():
+    """Every part of a mail has its place; what the API does not know stays here."""
+    mail = make_mail(
+        to="Taro <taro@example.com>",
+        cc=["Boss <boss@example.com>"],
+        bcc=["archive@example.com"],
+        reply_to="Help <help@example.com>",
+        html="<p>Hi</p>",
+        insert_code={"name": "Taro"},
+        list_unsubscribe=ListUnsubscribe(url="https://example.com/u"),
+        encoding="ISO-2022-JP",
+        tags=["internal"],
+    )
+    assert payload_of(mail) == {
+        "from": {"email": "shop@example.com", "name": "Shop"},
+        "to": "taro@example.com",
+        "cc": ["boss@example.com"],
+        "bcc": ["archive@example.com"],
+        "reply_to": {"email": "help@example.com", "name": "Help"},
+        "subject": "Hello",
+        "text_part": "Good morning." if mail.text else "Hi",
+        "html_part": "<p>Hi</p>",
+        "encode": "ISO-2022-JP",
+        "insert_code": [{"key": "__name__", "value": "Taro"}],
+        "list_unsubscribe": {"url": "https://example.com/u"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<h1>Hello</h1><p>Dear&nbsp;Taro,<br>bye</p>", "Hello\nDear Taro,\nbye"),
+        ("<style>p{}</style><script>x</script><title>t</title>Hi", "Hi"),
+        ('<a href="https://example.com/x">Here</a>', "https://example.com/x Here"),
+        ("<img src=x>", " "),
+    ],
+)
+def test_gives_an_html_mail_a_text_part(html, text):
+    """A mail of HTML alone gets its words as text, never nothing."""
+    assert payload_of(make_mail(html=html))["text_part"] == text
+
+
+@respx.mock
+def test_sends_files_as_the_vendors_clients_do(api):
+    """One `data` part of JSON and one `file` part a file, byte for byte."""
+    route = respx.post(URL).respond(201, json={"delivery_id": 1})
+    api.send(
+        make_mail(attachments=[Attachment("請求書.pdf", b"%PDF\x00\xff"), Attachment("a.html", b"<p>", "text/html")])
+    )
+    request = route.calls[0].request
+    assert request.headers["content-type"].startswith("multipart/form-data")
+    body = request.content
+    assert body.count(b'name="file"') == 2
+    assert b'name="data"' in body
+    assert b"Content-Type: application/json" in body
+    assert b"%PDF\x00\xff" in body
+
+
+def test_says_how_long_a_call_can_last(http):
+    """The bound counts leaving, waiting and the last piece of the answer."""
+    assert BlastengineApi(http, BASE, Source(), answer_seconds=30).longest_call == 2 + 30 + 5 + 30 + 30 + 30

@@ -1,0 +1,75 @@
+"""Credentials are cached, and read again when they are old or refused."""
+
+import json
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from outbox.adapters.secrets import SecretsManagerCredentials
+from outbox.core.errors import Stop
+from outbox.testing import TickingClock
+
+
+@pytest.fixture
+def client(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield boto3.client("secretsmanager", region_name="us-east-1")
+
+
+def put(client, key):
+    secret = json.dumps({"login_id": "me", "api_key": key})
+    if client.list_secrets()["SecretList"]:
+        client.put_secret_value(SecretId="mail", SecretString=secret)
+    else:
+        client.create_secret(Name="mail", SecretString=secret)
+
+
+def test_reads_once_and_again_after_five_minutes(client):
+    """The secret is read when first needed and when what is known is old."""
+    clock = TickingClock()
+    put(client, "one")
+    source = SecretsManagerCredentials(client, "mail", clock)
+    assert source().api_key == "one"
+    put(client, "two")
+    clock.forward(minutes=4)
+    assert source().api_key == "one"
+    clock.forward(minutes=1)
+    assert source().api_key == "two"
+
+
+def test_reads_at_once_when_the_known_ones_are_refused(client):
+    """A 401 does not wait for five minutes; a refusal of older ones reads nothing."""
+    put(client, "one")
+    source = SecretsManagerCredentials(client, "mail", TickingClock())
+    old = source()
+    put(client, "two")
+    assert source(refused=old).api_key == "two"
+    put(client, "three")
+    assert source(refused=old).api_key == "two"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "x", "[]", "{}", '{"login_id": "a"}', '{"login_id": 1, "api_key": 2}', '{"login_id": "", "api_key": "x"}'],
+)
+def test_a_secret_of_another_form_stops_the_line(client, written):
+    """A secret nobody can use is said, without what it holds."""
+    client.create_secret(Name="mail", SecretString=written or " ")
+    with pytest.raises(Stop, match="login_id"):
+        SecretsManagerCredentials(client, "mail", TickingClock())()
+
+
+def test_a_secret_that_is_not_there_stops_the_line(client):
+    """A missing secret is said by its error code."""
+    with pytest.raises(Stop, match="ResourceNotFoundException"):
+        SecretsManagerCredentials(client, "mail", TickingClock())()
+
+
+def test_credentials_never_show_themselves(client):
+    """They can be logged by accident."""
+    put(client, "very-secret")
+    source = SecretsManagerCredentials(client, "mail", TickingClock())
+    assert "very-secret" not in repr(source()) + repr(source)

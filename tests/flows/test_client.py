@@ -1,0 +1,127 @@
+"""What an application sees of the outbox."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from outbox import InvalidRequest, KeyConflict, NotFound, Outbox
+
+
+def test_a_scheduled_mail_goes_at_its_time_and_not_before(service, mail):
+    """It waits as WAITING with its time, rings nothing, and goes with the first dispatch after it."""
+    at = service.clock() + timedelta(hours=3)
+    receipt = service.outbox.enqueue(mail(), send_at=at)
+    assert receipt.status == "WAITING"
+    assert service.doorbells() == []
+    for _ in range(179):
+        service.clock.forward(minutes=1)
+        service.dispatch()
+        assert service.api.sent == []
+    service.clock.forward(minutes=1)
+    service.dispatch()
+    assert service.status(receipt.id) == "SENT"
+
+
+def test_a_time_in_the_past_means_now(service, mail):
+    """A mail whose time has gone by is not left waiting."""
+    assert service.outbox.enqueue(mail(), send_at=service.clock() - timedelta(days=1)).status == "PENDING"
+
+
+@pytest.mark.parametrize("at", [datetime(2027, 1, 1), "2027-01-01", 5])  # noqa: DTZ001  that is the point
+def test_a_time_without_a_zone_is_refused(service, mail, at):
+    """Nobody could tell which moment is meant."""
+    with pytest.raises(InvalidRequest, match="send_at"):
+        service.outbox.enqueue(mail(), send_at=at)
+    assert service.store.outbox == {}
+
+
+def test_a_lost_doorbell_is_made_good_by_dispatch(service, mail):
+    """A row whose stream record never came is sent within minutes."""
+    mail_id = service.outbox.enqueue(mail()).id
+    service.clock.forward(minutes=4)
+    service.dispatch()
+    assert service.status(mail_id) == "PENDING"
+    service.clock.forward(minutes=1)
+    service.dispatch()
+    assert service.status(mail_id) == "SENT"
+
+
+def test_the_same_key_and_mail_again_is_a_success_without_a_second_mail(service, mail):
+    """In the outbox, being edited, after it was sent: there is one row and one mail."""
+    first = service.outbox.enqueue(mail(), idempotency_key="order-1")
+    again = service.outbox.enqueue(mail(), idempotency_key="order-1", send_at=service.clock() + timedelta(days=1))
+    assert (first.id, first.duplicate) == ("order-1", False)
+    assert (again.id, again.status, again.duplicate) == ("order-1", "PENDING", True)
+    service.support.edit("order-1", {"to": "other@example.com"}, "alice")
+    assert service.outbox.enqueue(mail(), idempotency_key="order-1").duplicate
+    service.ring_until_quiet()
+    service.clock.forward(days=30)
+    after = service.outbox.enqueue(mail(), idempotency_key="order-1")
+    assert (after.status, after.duplicate) == ("SENT", True)
+    assert len(service.api.sent) == 1
+
+
+def test_the_same_key_for_another_mail_is_an_error_that_names_the_difference(service, mail):
+    """Nothing is written over."""
+    service.outbox.enqueue(mail(), idempotency_key="order-1")
+    with pytest.raises(KeyConflict) as error:
+        service.outbox.enqueue(mail(subject="Other", urgent=True), idempotency_key="order-1")
+    assert error.value.differences == ("subject", "urgent")
+    assert service.row("order-1").mail().subject == "Hello"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 257, "あ" * 100, "a\nb", 5])
+def test_refuses_keys_that_cannot_be_ids(service, mail, key):
+    """A key is text of 1 to 256 bytes."""
+    with pytest.raises(InvalidRequest, match="idempotency_key"):
+        service.outbox.enqueue(mail(), idempotency_key=key)
+
+
+def test_ids_sort_by_time(service, mail):
+    """A later mail has a later id."""
+    ids = []
+    for _ in range(20):
+        ids.append(service.outbox.enqueue(mail()).id)
+        service.clock.forward(seconds=1)
+    assert ids == sorted(set(ids))
+
+
+def test_an_application_acts_under_its_own_name_or_another(service, mail):
+    """The timeline shows who asked."""
+    mail_id = service.outbox.enqueue(mail()).id
+    service.outbox.hold(mail_id, "wait")
+    service.outbox.release(mail_id, by="alice")
+    service.outbox.cancel(mail_id)
+    assert [event["who"] for event in service.outbox.get(mail_id).timeline] == ["tester", "tester", "alice", "tester"]
+
+
+def test_get_says_when_there_is_none(service):
+    """An unknown id is an error, not None."""
+    with pytest.raises(NotFound):
+        service.outbox.get("nowhere")
+
+
+def test_importing_the_client_pulls_in_no_http_and_no_web_framework():
+    """An application that only enqueues stays light, also once it has made an outbox and a mail."""
+    import subprocess
+    import sys
+
+    code = """
+import sys, outbox
+from outbox.testing import MemoryStore
+mail = outbox.Mail(sender='a@b.example', to='a@b.example', subject='x', text='y')
+outbox.Outbox(store=MemoryStore()).enqueue(mail)
+heavy = {'httpx', 'starlette', 'uvicorn', 'structlog', 'aws_lambda_powertools', 'rich', 'typer'}
+print(sorted(heavy & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_memory_outbox_needs_no_settings(mail):
+    """Tests of an application need no tables."""
+    from outbox.testing import MemoryStore
+
+    store = MemoryStore()
+    Outbox(store=store).enqueue(mail())
+    assert len(store.outbox) == 1

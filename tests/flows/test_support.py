@@ -1,0 +1,254 @@
+"""People act on mails: seen, corrected, sent again, held, released, cancelled; with their name kept."""
+
+import pytest
+
+from outbox import ChangedMeanwhile, InvalidMail, InvalidRequest, NotFound, WrongState
+from outbox.core.errors import OutcomeUnknown, Rejected
+
+
+@pytest.fixture
+def failed(service, mail):
+    """Give the id of a FAILED row."""
+
+    def answer(sent):
+        if sent.to.email.startswith("wrong"):
+            raise Rejected("to: unknown. (400)")
+        return service.api.accept(sent)
+
+    service.api.answer = answer
+    mail_id = service.outbox.enqueue(mail(to="wrong@example.com")).id
+    service.ring_until_quiet()
+    return mail_id
+
+
+def whats(service, mail_id):
+    return [(event["who"], event["what"]) for event in service.row(mail_id).timeline]
+
+
+def test_edit_and_send_sends_the_correction_and_keeps_who_did_it(service, failed):
+    """A person fixes the address; the timeline shows who changed what from what to what."""
+    service.support.edit(failed, {"to": "right@example.com"}, "alice", send=True)
+    service.ring_until_quiet()
+    row = service.row(failed)
+    assert row.status == "SENT"
+    assert service.api.sent[0].to.email == "right@example.com"
+    assert whats(service, failed) == [
+        ("tester", "written"),
+        ("deliver", "failed"),
+        ("alice", "edited"),
+        ("alice", "sent again"),
+        ("deliver", "sent"),
+    ]
+    assert row.timeline[2]["changes"] == {"to": ["wrong@example.com", "right@example.com"]}
+
+
+def test_edit_alone_saves_and_sends_nothing(service, failed):
+    """Saving a correction is not yet sending it."""
+    service.support.edit(failed, {"subject": "Corrected", "cc": ["boss@example.com"]}, "alice")
+    service.ring_until_quiet()
+    assert service.status(failed) == "FAILED"
+    assert service.row(failed).mail().subject == "Corrected"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"to": "nobody"}, "to"),
+        ({"subject": ""}, "subject"),
+        ({"text": ""}, "text"),
+        ({"colour": "red"}, "colour"),
+        ({"attachments": []}, "attachments"),
+    ],
+)
+def test_a_wrong_edit_saves_nothing(service, failed, changes, field):
+    """The same rules as for a new mail; the row stays as it was."""
+    before = service.store.get(failed)
+    with pytest.raises(InvalidMail) as error:
+        service.support.edit(failed, changes, "alice", send=True)
+    assert error.value.problems[0].field == field
+    assert service.store.get(failed) == before
+
+
+def test_an_edit_can_take_a_field_away(service, failed):
+    """An emptied field leaves the row."""
+    service.support.edit(failed, {"html": "<p>x</p>", "tags": ["a"]}, "alice")
+    service.support.edit(failed, {"text": "", "tags": []}, "alice")
+    assert service.row(failed).mail().text == ""
+    assert "tags" not in service.store.get(failed)
+
+
+def test_an_edit_repairs_a_row_somebody_broke(service, failed):
+    """A missing or mistyped field can be set right."""
+    service.store.edit(failed, cc="not a list", subject=None)
+    service.ring_until_quiet()
+    service.support.edit(failed, {"cc": [], "subject": "Back", "to": "right@example.com"}, "alice", send=True)
+    service.ring_until_quiet()
+    assert service.status(failed) == "SENT"
+
+
+def test_an_edit_of_another_version_overwrites_nothing(service, failed):
+    """Who looked at an older version is told."""
+    seen = service.row(failed).revision
+    service.support.edit(failed, {"subject": "Hers"}, "bob")
+    with pytest.raises(ChangedMeanwhile):
+        service.support.edit(failed, {"subject": "His"}, "alice", revision=seen)
+    assert service.row(failed).mail().subject == "Hers"
+
+
+def test_an_edit_does_not_overwrite_a_raw_edit_of_the_same_field(service, failed):
+    """A raw edit leaves the revision alone; the fields one changes are compared all the same."""
+    update = service.store.update
+
+    def raced(*args):
+        service.store.edit(failed, subject="Typed by hand")
+        return update(*args)
+
+    service.store.update = raced
+    with pytest.raises(ChangedMeanwhile):
+        service.support.edit(failed, {"subject": "Other"}, "alice")
+    assert service.row(failed).mail().subject == "Typed by hand"
+
+
+def test_a_mail_can_be_scheduled_anew(service, failed):
+    """An edit may give the mail another time."""
+    at = service.clock().replace(year=2027)
+    service.support.edit(failed, {"to": "right@example.com"}, "alice", send_at=at)
+    service.ring_until_quiet()
+    assert (service.status(failed), service.row(failed).due_at) == ("WAITING", at)
+    service.clock.forward(days=366)
+    service.dispatch()
+    assert service.status(failed) == "SENT"
+
+
+@pytest.mark.parametrize("state", ["PENDING", "WAITING", "FAILED", "UNKNOWN", "HELD"])
+def test_every_mail_at_rest_can_be_sent_held_or_cancelled(service, mail, failed, state):
+    """What is not being sent right now obeys a person, in each state."""
+    for act in ("resend", "hold", "cancel"):
+        mail_id = a_mail_in(service, mail, failed if act == "resend" else None, state)
+        getattr(service.support, act)(mail_id, "alice")
+        assert service.status(mail_id) == {"resend": "PENDING", "hold": "HELD", "cancel": "CANCELLED"}[act]
+        assert service.row(mail_id).timeline[-1]["who"] == "alice"
+
+
+def a_mail_in(service, mail, failed, state):
+    if state == "FAILED" and failed:
+        return failed
+    later = service.clock().replace(year=2030) if state == "WAITING" else None
+    mail_id = service.outbox.enqueue(mail(to="wrong@example.com"), send_at=later).id
+    if state == "FAILED":
+        service.ring_until_quiet()
+    if state == "UNKNOWN":
+        answer, service.api.answer = service.api.answer, unknown
+        service.ring_until_quiet()
+        service.api.answer = answer
+    if state == "HELD":
+        service.support.hold(mail_id, "bob", "until Monday")
+    assert service.status(mail_id) == state
+    return mail_id
+
+
+def unknown(_mail):
+    raise OutcomeUnknown("no answer.")
+
+
+def test_a_held_mail_never_fires_by_itself(service, mail):
+    """Neither doorbells nor time move it."""
+    mail_id = service.outbox.enqueue(mail()).id
+    service.support.hold(mail_id, "alice", "ask legal")
+    service.deliver(service.doorbells(all_of_them=True))
+    service.clock.forward(days=400)
+    service.dispatch()
+    assert (service.status(mail_id), service.api.sent) == ("HELD", [])
+    assert service.row(mail_id).reason == "Held by alice: ask legal"
+
+
+def test_release_keeps_the_time_a_mail_was_scheduled_for(service, mail):
+    """A held scheduled mail goes at its time if that is still to come, otherwise now."""
+    at = service.clock().replace(year=2027)
+    early, late = (service.outbox.enqueue(mail(subject=subject), send_at=at).id for subject in ("early", "late"))
+    for mail_id in (early, late):
+        service.support.hold(mail_id, "alice")
+    service.support.release(early, "alice")
+    assert (service.status(early), service.row(early).due_at) == ("WAITING", at)
+    service.clock.forward(days=500)
+    service.support.release(late, "alice")
+    assert service.status(late) == "PENDING"
+    service.ring_until_quiet()
+    assert service.status(late) == "SENT"
+
+
+def test_only_a_held_mail_is_released(service, failed):
+    """Release is no other word for resend."""
+    with pytest.raises(WrongState):
+        service.support.release(failed, "alice")
+
+
+def test_what_is_being_sent_or_has_left_cannot_be_moved(service, mail):
+    """A person is told, and nothing changes."""
+    seen = []
+
+    def answer(sent):
+        for act in (service.support.resend, service.support.cancel, service.support.hold):
+            with pytest.raises(WrongState, match="SENDING"):
+                act(mail_id, "alice")
+        seen.append(service.store.get(mail_id))
+        return service.api.accept(sent)
+
+    service.api.answer = answer
+    mail_id = service.outbox.enqueue(mail()).id
+    service.deliver()
+    assert seen
+    for act in (service.support.resend, service.support.cancel, service.support.hold, service.support.release):
+        with pytest.raises(WrongState, match="SENT"):
+            act(mail_id, "alice")
+    with pytest.raises(WrongState):
+        service.support.edit(mail_id, {"subject": "x"}, "alice")
+
+
+def test_a_cancelled_mail_is_in_history_and_never_sent(service, mail):
+    """Its doorbell finds nothing."""
+    mail_id = service.outbox.enqueue(mail()).id
+    service.support.cancel(mail_id, "alice")
+    service.deliver(service.doorbells(all_of_them=True))
+    assert (service.status(mail_id), service.api.sent) == ("CANCELLED", [])
+    assert service.row(mail_id).reason == "Cancelled by alice."
+
+
+def test_a_race_with_the_service_is_won_by_one_of_them(service, mail):
+    """A cancel that meets the claim is told so; one of the two happens, never both."""
+    mail_id = service.outbox.enqueue(mail()).id
+    bells = service.doorbells()
+    finish = service.store.finish
+
+    def first_claimed(*args):
+        service.store.finish = finish
+        service.deliver(bells)
+        return finish(*args)
+
+    service.store.finish = first_claimed
+    with pytest.raises(WrongState):
+        service.support.cancel(mail_id, "alice")
+    assert (service.status(mail_id), len(service.api.sent)) == ("SENT", 1)
+
+
+def test_sending_again_twice_sends_once(service, failed):
+    """Two people press the same button."""
+    service.support.edit(failed, {"to": "right@example.com"}, "alice")
+    service.support.resend(failed, "alice")
+    service.support.resend(failed, "bob")
+    service.ring_until_quiet()
+    service.deliver(service.doorbells(all_of_them=True))
+    assert len(service.api.sent) == 1
+
+
+@pytest.mark.parametrize("who", ["", "x" * 101, "a\nb", None, 5])
+def test_nobody_acts_without_a_name(service, failed, who):
+    """Every action is by somebody."""
+    with pytest.raises(InvalidRequest):
+        service.support.resend(failed, who)
+
+
+def test_an_unknown_id_is_said(service):
+    """A mail that is nowhere is told as such."""
+    with pytest.raises(NotFound, match="nowhere"):
+        service.support.resend("nowhere", "alice")

@@ -1,0 +1,56 @@
+"""Settings: from arguments or the environment, with one message for all that is wrong."""
+
+import pytest
+
+from outbox import MissingSettings, Outbox
+from outbox.settings import WorkerSettings, load
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("OUTBOX_"):
+            monkeypatch.delenv(name)
+
+
+def test_names_every_missing_setting_in_one_message():
+    """A deployment is not fixed one setting at a time."""
+    with pytest.raises(MissingSettings) as error:
+        load(WorkerSettings)
+    assert set(error.value.names) == {"OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE", "OUTBOX_MAIL_API_URL", "OUTBOX_SECRET_ID"}
+    assert all(name in str(error.value) for name in error.value.names)
+
+
+def test_the_client_needs_only_its_tables():
+    """An application names two tables, by argument or environment."""
+    with pytest.raises(MissingSettings) as error:
+        Outbox()
+    assert set(error.value.names) == {"OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE"}
+
+
+def test_arguments_win_over_the_environment(monkeypatch):
+    """What the caller says counts."""
+    monkeypatch.setenv("OUTBOX_TABLE", "from-environment")
+    monkeypatch.setenv("OUTBOX_HISTORY_TABLE", "history")
+    settings = load(WorkerSettings, table="given", mail_api_url="https://x.example/", secret_id="s")
+    assert (settings.table, settings.history_table, settings.mail_api_url) == ("given", "history", "https://x.example")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mail_api_url", "http://mail.example"),
+        ("mail_api_url", "mail.example"),
+        ("log_level", "LOUD"),
+        ("threads", 0),
+        ("history_days", 0),
+    ],
+)
+def test_refuses_settings_that_cannot_work(name, value):
+    """A token is never sent over plain HTTP to another machine; bounds are bounds."""
+    right = {"table": "t", "history_table": "h", "mail_api_url": "https://x.example", "secret_id": "s"}
+    with pytest.raises(MissingSettings) as error:
+        load(WorkerSettings, **right | {name: value})
+    assert error.value.names == (f"OUTBOX_{name.upper()}",)
