@@ -1,0 +1,11 @@
+"""Outbox stream -> mail API: send each mail as soon as it is written."""
+
+from typing import Any
+
+from outbox import wiring
+from outbox.adapters import stream
+
+
+def handler(event: dict[str, Any], context: stream.Context) -> dict[str, Any]:
+    """Send the mails the batch rings for; say which records Lambda must bring again."""
+    return wiring.worker().deliver(event, context)
