@@ -1,0 +1,66 @@
+"""Runs the local stack until somebody stops it: the work behind ``outbox up``."""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from outbox.local.stack import LocalStack, LocalStackError, StackInfo
+
+
+def run_up(
+    *,
+    as_json: bool = False,
+    mail_api_url: str | None = None,
+    login_id: str = "local",
+    api_key: str = "local",
+    template: Path | None = None,
+) -> int:
+    """Start the stack, print where it is, and take it down on Ctrl-C or SIGTERM; return the exit status.
+
+    With ``as_json`` standard output gets exactly one line. ``login_id`` and ``api_key`` matter only together
+    with ``mail_api_url``; the sandbox brings its own.
+    """
+    # A shell that starts commands in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
+    stack = LocalStack(mail_api_url=mail_api_url, login_id=login_id, api_key=api_key, template=template, say=_tell)
+    try:
+        with stack:
+            print(json.dumps(stack.info.as_dict()) if as_json else summary(stack.info), flush=True)  # noqa: T201
+            while stack.alive():
+                time.sleep(0.2)
+        _tell("the embedded AWS or the sandbox has ended by itself")
+    except LocalStackError as error:
+        _tell(str(error))
+    except (KeyboardInterrupt, SystemExit):
+        return 0
+    return 1
+
+
+def summary(info: StackInfo) -> str:
+    """Describe the running stack for a person, with the lines a shell needs to use it."""
+    key = info.aws_secret_access_key
+    lines = [
+        "outbox is up. Ctrl-C ends it and removes everything.",
+        "",
+        f"  tables     {info.outbox_table}, {info.history_table}",
+        f"  functions  {', '.join(info.functions.values())}",
+        f"  mail API   {info.mail_api_url}",
+        *([f"  inbox      {info.inbox_url}"] if info.inbox_url else []),
+        "",
+        f"  export AWS_ENDPOINT_URL={info.aws_endpoint_url} AWS_REGION={info.region}",
+        f"  export AWS_ACCESS_KEY_ID={info.aws_access_key_id} AWS_SECRET_ACCESS_KEY={key}",
+        f"  export OUTBOX_TABLE={info.outbox_table} OUTBOX_HISTORY_TABLE={info.history_table}",
+    ]
+    return "\n".join(lines)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _tell(line: str) -> None:
+    print(f"outbox: {line}", file=sys.stderr, flush=True)  # noqa: T201

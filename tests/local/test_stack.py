@@ -1,0 +1,222 @@
+"""The local stack is the real template, closed towards the shell and the network."""
+
+import json
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outbox.local import deployment, emulator
+from outbox.local.stack import LocalStack, LocalStackError
+from tests.local import stack_probe as probe
+
+pytestmark = pytest.mark.stack
+
+HOSTILE = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": "leaked",
+    "AWS_SECRET_ACCESS_KEY": "leaked",
+    "AWS_SESSION_TOKEN": "leaked",
+    "AWS_PROFILE": "leaked",
+    "AWS_DEFAULT_REGION": "eu-leaked-1",
+    "AWS_CONFIG_FILE": "/leaked",
+    "OUTBOX_TABLE": "leaked",
+    "OUTBOX_SECRET": "leaked",
+    "LAMBDA_EXECUTOR": "leaked",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+    "ALL_PROXY": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    """Start a stack with probing handlers from a shell full of settings that must not matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in HOSTILE.items():
+            patch.setenv(name, value)
+        with LocalStack(code=probe.code()) as running:
+            yield running
+
+
+def put(stack: LocalStack, **item: object) -> None:
+    """Write a row as an application or a person does."""
+    stack.client("dynamodb").put_item(TableName=stack.info.outbox_table, Item=item)
+
+
+def heard(stack: LocalStack, function: str = "deliver") -> set[str]:
+    """Read from the log which rows a function was handed."""
+    logs = stack.client("logs")
+    events = logs.filter_log_events(logGroupName=f"/aws/lambda/outbox-{function}")["events"]
+    lines = [json.loads(each["message"]) for each in events if each["message"].startswith("{")]
+    return {record["dynamodb"]["Keys"]["id"]["S"] for line in lines for record in line["records"]}
+
+
+def test_info_is_plain_and_complete(stack: LocalStack) -> None:
+    """What a script needs is there and survives JSON."""
+    info = json.loads(json.dumps(stack.info.as_dict()))
+    assert info["outbox_table"] == "outbox"
+    assert info["history_table"] == "outbox-history"
+    assert set(info["functions"]) == {"deliver", "dispatch"}
+    assert info["aws_endpoint_url"].startswith("http://127.0.0.1:")
+    assert info["secret_id"].startswith("arn:aws:secretsmanager:")
+    assert [name for name, value in info.items() if not value] == []
+
+
+def test_tables_are_those_of_the_template(stack: LocalStack) -> None:
+    """The tables came from template.yaml, indexes and streams included."""
+    outbox = stack.client("dynamodb").describe_table(TableName=stack.info.outbox_table)["Table"]
+    assert {each["IndexName"] for each in outbox["GlobalSecondaryIndexes"]} == {"due", "problems"}
+    assert outbox["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+
+
+def test_sandbox_answers_with_the_account_of_the_secret(stack: LocalStack) -> None:
+    """The functions find the mail API's account in the secret, and the inbox is a page."""
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.info.secret_id)
+    assert set(json.loads(secret["SecretString"])) == {"login_id", "api_key"}
+    assert stack.info.inbox_url is not None
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(stack.info.inbox_url, timeout=5) as page:
+        assert page.headers.get_content_type() == "text/html"
+
+
+def test_stream_reaches_deliver_through_the_filters(stack: LocalStack) -> None:
+    """A new mail and a row without a status are heard within seconds, a scheduled one is not."""
+    put(stack, id={"S": "scheduled"}, status={"S": "WAITING"})
+    put(stack, id={"S": "broken"})
+    put(stack, id={"S": "new"}, status={"S": "PENDING"})
+    assert probe.eventually(lambda: {"new", "broken"} <= heard(stack))
+    assert "scheduled" not in heard(stack)
+
+
+@pytest.mark.parametrize("function", ["deliver", "dispatch"])
+def test_nothing_of_the_shell_reaches_a_function(stack: LocalStack, function: str) -> None:
+    """Neither the shell's AWS settings nor other settings of this service nor its proxies leak in."""
+    environment = stack.invoke(function, {})["environment"]
+    assert [name for name, value in environment.items() if "leaked" in value or value.endswith(":9")] == []
+    assert environment["AWS_ENDPOINT_URL"] == stack.info.aws_endpoint_url
+    assert environment["AWS_CONFIG_FILE"] == "/dev/null"
+    assert environment["OUTBOX_TABLE"] == stack.info.outbox_table
+    assert environment["OUTBOX_MAIL_API_URL"] == stack.info.mail_api_url
+    assert environment["OUTBOX_LEASE_SECONDS"] == "180"
+
+
+KEY = {"Key": {"id": {"S": "nobody"}}}
+ITEM = {"Item": {"id": {"S": "nobody"}}}
+ASK = {"KeyConditionExpression": "lane = :x", "ExpressionAttributeValues": {":x": {"S": "x"}}}
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "arguments", "answer"),
+    [
+        ("deliver", "get_item", {"TableName": "outbox", **KEY}, "done"),
+        ("deliver", "delete_item", {"TableName": "outbox", **KEY}, "done"),
+        ("deliver", "put_item", {"TableName": "outbox", **ITEM}, "AccessDeniedException"),
+        ("deliver", "put_item", {"TableName": "outbox-history", **ITEM}, "done"),
+        ("deliver", "delete_item", {"TableName": "outbox-history", **KEY}, "AccessDeniedException"),
+        ("deliver", "scan", {"TableName": "outbox"}, "AccessDeniedException"),
+        ("deliver", "query", {"TableName": "outbox", "IndexName": "due", **ASK}, "AccessDeniedException"),
+        ("dispatch", "query", {"TableName": "outbox", "IndexName": "due", **ASK}, "done"),
+        (
+            "dispatch",
+            "query",
+            {"TableName": "outbox", "IndexName": "problems", **ASK},
+            "AccessDeniedException",
+        ),
+        ("dispatch", "scan", {"TableName": "outbox-history"}, "AccessDeniedException"),
+        ("dispatch", "delete_table", {"TableName": "outbox"}, "AccessDeniedException"),
+    ],
+)
+def test_role_policies_are_enforced(
+    stack: LocalStack, function: str, operation: str, arguments: dict[str, Any], answer: str
+) -> None:
+    """A function can do here what its role in the template lets it do, and no more."""
+    assert stack.invoke(function, {"call": ["dynamodb", operation, arguments]}) == answer
+
+
+def test_functions_may_read_the_secret(stack: LocalStack) -> None:
+    """The account of the mail API is the one thing both functions may read besides the tables."""
+    call = {"call": ["secretsmanager", "get_secret_value", {"SecretId": stack.info.secret_id}]}
+    assert [stack.invoke(name, call) for name in ("deliver", "dispatch")] == ["done", "done"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_nothing_listens_outside_the_loopback(stack: LocalStack) -> None:
+    """Whatever the stack's processes listen on is 127.0.0.1."""
+    stack.invoke("deliver", {})
+    keeper = stack.info.pids["keeper"]
+    assert keeper is not None
+    addresses = probe.listening({keeper} | probe.descendants(keeper))
+    assert len(addresses) == 2
+    assert {address.partition(":")[0] for address in addresses} == {"0100007F"}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the directory for temporary files of the stacks that this test starts."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def test_end_leaves_nothing(scratch: Path) -> None:
+    """After the with block the processes and the files are gone."""
+    with LocalStack(mail_api_url="http://127.0.0.1:9/api/v1", code=probe.code()) as stack:
+        stack.invoke("deliver", {})
+        keeper = stack.info.pids["keeper"]
+        assert keeper is not None
+        pids = {keeper} | probe.descendants(keeper)
+        assert stack.info.sandbox_url is None
+        assert list(scratch.iterdir())
+    assert not stack.alive()
+    assert probe.running(pids) == set()
+    assert list(scratch.iterdir()) == []
+
+
+def test_bad_template_is_reported(scratch: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """When the template cannot be deployed the error says why, and nothing is left."""
+    template = tmp_path_factory.mktemp("template") / "template.yaml"
+    template.write_text("Resources: {Broken: {Type: 'AWS::DynamoDB::Nonsense'}}")
+    stack = LocalStack(mail_api_url="http://127.0.0.1:9/api/v1", template=template)
+    with pytest.raises(LocalStackError, match="Nonsense"), stack:
+        pass
+    assert list(scratch.iterdir()) == []
+
+
+def test_sandbox_that_does_not_start_is_reported(scratch: Path) -> None:
+    """The error shows what the process wrote before it ended."""
+    stack = LocalStack(sandbox_arguments=("--no-such-option",))
+    with pytest.raises(LocalStackError, match="no-such-option"), stack:
+        pass
+    assert list(scratch.iterdir()) == []
+
+
+def test_other_version_of_the_emulator_is_refused(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> None:
+    """A version nobody tested stops the start at once, with the command's cure in the message."""
+    monkeypatch.setattr(emulator, "VERSION", "0.0.0")
+    before = time.monotonic()
+    with pytest.raises(LocalStackError, match=r"ministack==0\.0\.0.*install outbox\[local\]"), LocalStack():
+        pass
+    assert time.monotonic() - before < 1
+    assert list(scratch.iterdir()) == []
+
+
+def test_schedule_runs_dispatch(tmp_path: Path) -> None:
+    """The schedule of the template starts dispatch by itself; here in two seconds, to spare the minute."""
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    template = tmp_path / "template.yaml"
+    text = deployment.template_path().read_text(encoding="utf-8")
+    template.write_text(text.replace("rate(1 minute)", f"at({soon:%Y-%m-%dT%H:%M:%S})"))
+    with LocalStack(mail_api_url="http://127.0.0.1:9/api/v1", template=template, code=probe.code()) as stack:
+        logs = stack.client("logs")
+
+        def started() -> bool:
+            events = logs.filter_log_events(logGroupName="/aws/lambda/outbox-dispatch")["events"]
+            return any("aws.scheduler" in each["message"] for each in events)
+
+        assert probe.eventually(started, seconds=10)

@@ -1,0 +1,244 @@
+"""What every store must do: one suite for memory, moto and the embedded AWS."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from outbox.core import clock, moves, places
+from outbox.core.change import ABSENT, Expect, Patch, seen
+from outbox.core.errors import AlreadyThere, Lost, TooLarge
+from outbox.core.row import Row
+from outbox.core.states import Status
+from tests.conftest import make_mail
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def new(mail_id="a", **parts):
+    return moves.new(make_mail(**parts), mail_id, NOW, None, "tester")
+
+
+def finished(item, delivery_id="7"):
+    return moves.sent(Row(item), delivery_id, NOW, 400, "tester")
+
+
+ODD = {
+    "number": 5,
+    "negative": -(10**20),
+    "fraction": Decimal("1.5"),
+    "huge": Decimal("1E+120"),
+    "yes": True,
+    "nothing": None,
+    "empty": "",
+    "list": [1, "a", [True, None]],
+    "map": {"a": {"b": [b"x", 2]}},
+    "bytes": b"\x00\xff",
+    "words": {"a", "b"},
+    "numbers": {1, 2},
+    "japanese": "田中",
+}
+
+
+def test_gives_back_what_was_written(store):
+    """A row comes back as it was, whatever types it holds."""
+    item = new() | ODD
+    store.add(item, once=False)
+    assert store.get("a") == item
+    assert type(store.get("a")["number"]) is int
+    assert store.get("missing") is None
+    assert store.get_finished("a") is None
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_an_id_is_written_once(store, once):
+    """The second row of an id is refused and shows the first."""
+    store.add(new(), once=once)
+    with pytest.raises(AlreadyThere) as taken:
+        store.add(new(subject="Other"), once=once)
+    assert taken.value.row["subject"] == "Hello"
+    assert taken.value.finished is None
+    assert store.get("a")["subject"] == "Hello"
+
+
+def test_a_spent_key_in_history_is_refused_only_when_asked(store):
+    """With `once`, an id that history has is taken."""
+    store.keep(finished(new()))
+    with pytest.raises(AlreadyThere) as taken:
+        store.add(new(), once=True)
+    assert taken.value.row is None
+    assert taken.value.finished["delivery_id"] == "7"
+    store.add(new(), once=False)
+
+
+def test_an_update_happens_only_if_the_row_is_as_expected(store):
+    """A condition that fails changes nothing and shows the row as it is."""
+    store.add(new(), once=False)
+    with pytest.raises(Lost) as lost:
+        store.update("a", Expect({"revision": 2}), Patch({"status": "FAILED"}))
+    assert lost.value.row == store.get("a")
+    after = store.update(
+        "a", Expect({"revision": 1}, frozenset({"PENDING"})), Patch({"revision": 2}, frozenset({"lane"}))
+    )
+    assert after == store.get("a")
+    assert (after["revision"], "lane" in after) == (2, False)
+    with pytest.raises(Lost) as gone:
+        store.update("missing", Expect(), Patch({"x": 1}))
+    assert gone.value.row is None
+    assert store.get("missing") is None
+
+
+@pytest.mark.parametrize("name", [*ODD, "absent"])
+def test_expects_a_value_of_any_type(store, name):
+    """What was seen, of whatever type, or nothing, is what must still be there."""
+    item = new() | ODD
+    store.add(item, once=False)
+    store.update("a", seen(item, name), Patch({"other": 1}))
+    for wrong in ("nope", 6, False, ABSENT if name in ODD else "x"):
+        with pytest.raises(Lost):
+            store.update("a", Expect({name: wrong}), Patch({"other": 2}))
+    assert store.get("a")["other"] == 1
+
+
+def test_tells_one_from_true(store, store_kind):
+    """1 and True are different values."""
+    if "moto" in store_kind:
+        pytest.skip("moto takes them for the same")
+    store.add(new() | {"x": True}, once=False)
+    with pytest.raises(Lost):
+        store.update("a", Expect({"x": 1}), Patch({"y": 1}))
+
+
+def test_an_update_repeated_after_a_lost_answer_succeeds(store):
+    """The row is already as the patch makes it: it was our own write."""
+    item = new()
+    store.add(item, once=False)
+    expect, patch = moves.claim(item, NOW, timedelta(seconds=9), "token")
+    first = store.update("a", expect, patch)
+    if hasattr(store, "client"):
+        assert store.update("a", expect, patch) == first
+    with pytest.raises(Lost):
+        store.update("a", expect, moves.claim(item, NOW, timedelta(seconds=9), "another")[1])
+
+
+def test_drops_an_attribute_it_also_sets_only_once(store):
+    """What is set stays, also if the same patch would drop it."""
+    store.add(new(), once=False)
+    after = store.update("a", Expect(), Patch({"lane": "normal-1"}, frozenset({"lane", "missing"})))
+    assert after["lane"] == "normal-1"
+
+
+def test_finish_moves_a_row_to_history_in_one_step(store):
+    """Afterwards it is there and not here."""
+    item = new()
+    store.add(item, once=False)
+    store.finish("a", Expect({"revision": 1}), finished(item))
+    assert store.get("a") is None
+    assert store.get_finished("a")["delivery_id"] == "7"
+
+
+def test_finish_does_neither_when_the_row_has_changed(store):
+    """Both or none: history stays empty when the row is not as expected."""
+    item = new()
+    store.add(item, once=False)
+    with pytest.raises(Lost) as lost:
+        store.finish("a", Expect({"revision": 9}), finished(item))
+    assert (lost.value.row, lost.value.finished) == (item, False)
+    assert store.get_finished("a") is None
+    with pytest.raises(Lost) as gone:
+        store.finish("b", Expect(), finished(new("b")))
+    assert gone.value.row is None
+
+
+def test_finish_does_not_write_over_history(store):
+    """History keeps its first truth; the row stays for somebody to look at."""
+    item = new()
+    store.add(item, once=False)
+    store.keep(finished(item, "1"))
+    with pytest.raises(Lost) as lost:
+        store.finish("a", Expect({"revision": 1}), finished(item, "2"))
+    assert lost.value.finished
+    assert store.get_finished("a")["delivery_id"] == "1"
+    assert store.get("a") == item
+
+
+def test_keep_writes_once_and_shows_what_is_there(store):
+    """A second truth is shown the first; the same again is fine."""
+    first = finished(new(), "1")
+    assert store.keep(first) is None
+    assert store.keep(first) is None
+    assert store.keep(finished(new(), "2"))["delivery_id"] == "1"
+    store.annotate("a", Patch({"note": "x"}))
+    assert store.get_finished("a")["note"] == "x"
+    with pytest.raises(Lost):
+        store.annotate("missing", Patch({"note": "x"}))
+
+
+def test_says_when_there_is_no_room(store):
+    """An item over 400 KB is refused as such, and nothing is written."""
+    store.add(new(), once=False)
+    item = store.get("a")
+    for write in (
+        lambda: store.add(new("big") | {"x": "x" * 410_000}, once=False),
+        lambda: store.add(new("big") | {"x": "x" * 410_000}, once=True),
+        lambda: store.update("a", Expect(), Patch({"x": "x" * 410_000})),
+        lambda: store.finish("a", Expect(), finished(item) | {"x": "x" * 410_000}),
+        lambda: store.keep(finished(new("big")) | {"x": "x" * 410_000}),
+    ):
+        with pytest.raises(TooLarge):
+            write()
+    assert store.get("big") is None
+    assert store.get("a") == item
+
+
+def test_lists_what_is_due_and_nothing_else(store):
+    """By lane, up to a moment, the longest due first, at most so many."""
+    lane = places.lane("x", urgent=False)
+    for number in (3, 1, 2, 9):
+        due_at = clock.text(NOW + timedelta(minutes=number))
+        store.add(new(f"m{number}") | {"lane": lane, "due_at": due_at}, once=False)
+    store.add(new("elsewhere") | {"lane": "urgent-0"}, once=False)
+    store.add({name: value for name, value in new("never").items() if name not in ("lane", "due_at")}, once=False)
+    due = store.due(lane, NOW + timedelta(minutes=3), 10)
+    assert [entry.id for entry in due] == ["m1", "m2", "m3"]
+    assert due[0].due_at == clock.text(NOW + timedelta(minutes=1))
+    assert [entry.id for entry in store.due(lane, NOW + timedelta(minutes=3), 2)] == ["m1", "m2"]
+    assert store.due(lane, NOW, 10) == []
+
+
+def everything(page_of):
+    cursor, ids = None, []
+    while True:
+        page = page_of(cursor)
+        ids += [item["id"] for item in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            return ids
+
+
+def test_lists_page_by_page_in_order(store):
+    """Problems and history the latest first, lanes the next due first; pages join without gap or repeat."""
+    for number in range(7):
+        moment = clock.text(NOW + timedelta(minutes=number))
+        store.add(
+            new(f"p{number}") | {"problem": "FAILED", "problem_at": moment, "due_at": moment, "lane": "normal-0"},
+            once=False,
+        )
+        item = finished(new(f"h{number}"), "5") | {"finished_at": moment, "day": "2026-01-01-0"}
+        store.keep(item)
+    down, up = [f"{n}" for n in range(6, -1, -1)], [f"{n}" for n in range(7)]
+    assert everything(lambda cursor: store.by_problem("FAILED", 3, cursor)) == [f"p{n}" for n in down]
+    assert everything(lambda cursor: store.by_lane("normal-0", 3, cursor)) == [f"p{n}" for n in up]
+    assert everything(lambda cursor: store.by_recipient("taro@example.com", 3, cursor)) == [f"h{n}" for n in down]
+    assert everything(lambda cursor: store.by_day("2026-01-01-0", 3, cursor)) == [f"h{n}" for n in down]
+    assert {item["id"] for item in store.by_delivery("5").items} == {f"h{n}" for n in range(7)}
+    assert store.by_problem("HELD", 3).items == []
+    assert store.by_problem("FAILED", 1).items[0]["subject"] == "Hello"
+
+
+def test_every_status_can_be_expected(store):
+    """A row is taken only in one of the states asked for."""
+    store.add(new(), once=False)
+    with pytest.raises(Lost):
+        store.update("a", Expect(statuses=frozenset({Status.HELD, Status.FAILED})), Patch({"x": 1}))
+    assert store.update("a", Expect(statuses=frozenset({Status.PENDING, Status.HELD})), Patch({"x": 1}))["x"] == 1
