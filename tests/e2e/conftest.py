@@ -1,0 +1,71 @@
+"""The deployed service, seen from outside: a client, the tables, the sandbox, the functions."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from outbox import Outbox
+from outbox.adapters.dynamodb import DynamoStore
+from outbox.core import clock
+from outbox.flows.support import Support
+from outbox.local.stack import LocalStack
+
+
+class Deployed:
+    """A running stack and what a test does to it."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self.stack, self.info = stack, stack.info
+        self.dynamodb: Any = stack.client("dynamodb")
+        self.table: Any = boto3.resource("dynamodb", **stack.boto3_arguments).Table(self.info.outbox_table)
+        names = {"table": self.info.outbox_table, "history_table": self.info.history_table}
+        self.outbox = Outbox(client=self.dynamodb, actor="e2e", **names)
+        self.store = DynamoStore(self.dynamodb, *names.values())
+        self.support = Support(self.store, clock.now, 400)
+        self.sandbox = httpx.Client(base_url=self.info.sandbox_url or "", timeout=10)
+
+    def fault(self, mode: str, **how: object) -> None:
+        self.sandbox.post("/_sandbox/faults", json={"mode": mode, **how}).raise_for_status()
+
+    def arrived(self, **match: str) -> list[dict[str, Any]]:
+        mails: list[dict[str, Any]] = self.sandbox.get("/_sandbox/mails", params=match).json()["mails"]
+        return mails
+
+    def dispatch(self) -> Any:
+        return self.stack.invoke("dispatch", {})
+
+    def until(self, mail_id: str, status: str, seconds: float = 20, nudge: Callable[[], Any] | None = None) -> Any:
+        """Wait until a mail is in a state and give its row."""
+        end = time.monotonic() + seconds
+        while True:
+            row = self.outbox.get(mail_id)
+            if row.item.get("status") == status:
+                return row
+            if time.monotonic() > end:
+                pytest.fail(
+                    f"{mail_id} is {row.item.get('status')}, not {status}: {row.reason}\n{self.stack.log_tail()}"
+                )
+            if nudge:
+                nudge()
+            time.sleep(0.05)
+
+    def settle(self, seconds: float = 1.5) -> None:
+        """Give the stream time to do what it should not."""
+        time.sleep(seconds)
+
+
+@pytest.fixture
+def deployed(local_stack: LocalStack) -> Iterator[Deployed]:
+    """Give the running service with an obedient mail API and empty tables."""
+    service = Deployed(local_stack)
+    service.sandbox.post("/_sandbox/reset").raise_for_status()
+    for table in (service.info.outbox_table, service.info.history_table):
+        for page in service.dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="id"):
+            for item in page["Items"]:
+                service.dynamodb.delete_item(TableName=table, Key=item)
+    yield service
+    service.sandbox.close()
