@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from outbox.core import clock
+from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.mail import Mail
@@ -138,7 +138,9 @@ class MemoryStore:
 
     def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for a person, in one state, the latest first."""
-        return self._page(self.outbox, ("problem", status, "problem_at"), limit, cursor)
+        page = self._page(self.outbox, ("problem", status, "problem_at"), limit, cursor)
+        shown = {"id", "problem", "problem_at", *places.LISTED}
+        return Page([{name: row[name] for name in row if name in shown} for row in page.items], page.cursor)
 
     def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for their time, the next due first."""

@@ -126,6 +126,9 @@ class Lost(StoreError):
 class TooLarge(StoreError):
     """The write did not happen: the row would be larger than the table takes (400 KB)."""
 
+    def __init__(self) -> None:
+        super().__init__("the row would be larger than the table takes (400 KB); nothing was written")
+
 
 class MailApiError(OutboxError):
     """The root of the decisions after a call; the message is one readable sentence."""

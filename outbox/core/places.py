@@ -13,6 +13,8 @@ from outbox.core.text import bad_character, size
 # Enough that no partition of an index is hot below 8,000 writes a second (1,000 each), few enough to read all.
 SHARDS = 8
 LONGEST_KEY = 256
+# What the `problems` index shows of a row beside its keys, so that a list needs no look at the rows themselves.
+LISTED = ("status", "to", "subject", "reason", "error", "tags", "attempts", "created_at", "revision", "sender")
 
 
 def new_id(now: datetime) -> str:

@@ -62,7 +62,7 @@ class Store(Protocol):
         """List what should be looked at by then, the longest due first."""
 
     def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
-        """List rows that wait for a person, in one state, the latest first."""
+        """List rows that wait for a person, in one state, the latest first; of each, what the index shows."""
 
     def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for their time, the next due first."""

@@ -53,6 +53,9 @@ class Find:
         if not 1 <= limit <= 10_000:
             message = "limit must be from 1 to 10,000"
             raise InvalidRequest(message)
+        if wanted.status is not None and wanted.status not in FINISHED and (wanted.day or wanted.delivery_id):
+            message = f"day and delivery_id are asked of history, where nothing is {wanted.status}"
+            raise InvalidRequest(message)
         rows = (Row(item) for item in self._candidates(wanted))
         return list(islice(_once(row for row in rows if wanted.matches(row) and self._kept(row)), limit))
 

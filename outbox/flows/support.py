@@ -129,10 +129,14 @@ class Support:
             if name in changes and row.item.get(name) != content.get(name)
         }
         patch = moves.edited(row, mail, now, who, differing)
-        saved = Row(patch.applied(row.item))
+        saved = Row(patch.applied(row.item)) if differing else row
         if send_at and send_at > now:
-            return _then(patch, moves.scheduled(saved, send_at, now, who, "scheduled"))
-        return _then(patch, moves.pending(saved, now, who, "sent again")) if send else patch
+            then = moves.scheduled(saved, send_at, now, who, "scheduled")
+        elif send or send_at:
+            then = moves.pending(saved, now, who, "sent again")
+        else:
+            return patch
+        return _then(patch, then) if differing else then
 
     def _act(self, mail_id: str, who: str, what: str, patch_of: Callable[[Row], Patch]) -> Row:
         _check_who(who)
@@ -180,7 +184,10 @@ def _then(first: Patch, second: Patch) -> Patch:
 
 def _brief(value: object) -> str:
     """Give enough of a value to see in a timeline what was changed."""
-    return shorten(value if isinstance(value, str) else repr(value), 200) if value is not None else ""
+    if isinstance(value, Mapping):
+        value = [f"{name}: {part}" for name, part in value.items()]
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
+    return shorten(text, 200) if value is not None else ""
 
 
 def _word(row: Row) -> str:

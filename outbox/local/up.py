@@ -34,6 +34,8 @@ def run_up(
                 time.sleep(0.2)
         _tell("the embedded AWS or the sandbox has ended by itself")
     except LocalStackError as error:
+        if as_json:
+            print(json.dumps({"error": str(error)}), flush=True)  # noqa: T201
         _tell(str(error))
     except (KeyboardInterrupt, SystemExit):
         return 0
@@ -51,7 +53,7 @@ def summary(info: StackInfo) -> str:
         f"  mail API   {info.mail_api_url}",
         *([f"  inbox      {info.inbox_url}"] if info.inbox_url else []),
         "",
-        f"  export AWS_ENDPOINT_URL={info.aws_endpoint_url} AWS_REGION={info.region}",
+        f"  export AWS_ENDPOINT_URL={info.aws_endpoint_url} AWS_DEFAULT_REGION={info.region}",
         f"  export AWS_ACCESS_KEY_ID={info.aws_access_key_id} AWS_SECRET_ACCESS_KEY={key}",
         f"  export OUTBOX_TABLE={info.outbox_table} OUTBOX_HISTORY_TABLE={info.history_table}",
     ]

@@ -88,7 +88,8 @@ def test_sandbox_answers_with_the_account_of_the_secret(stack: LocalStack) -> No
 
 def test_stream_reaches_deliver_through_the_filters(stack: LocalStack) -> None:
     """A new mail and a row without a status are heard within seconds, a scheduled one is not."""
-    put(stack, id={"S": "scheduled"}, status={"S": "WAITING"})
+    index = {"lane": {"S": "normal-1"}, "due_at": {"S": "2999-01-01T00:00:00.000Z"}}
+    put(stack, id={"S": "scheduled"}, status={"S": "WAITING"}, **index)
     put(stack, id={"S": "broken"})
     put(stack, id={"S": "new"}, status={"S": "PENDING"})
     assert probe.eventually(lambda: {"new", "broken"} <= heard(stack))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from outbox.core import places
 from outbox.settings import PREFIX, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,10 @@ def test_defaults_fit_their_own_pattern(template: dict[str, Any], parameter: str
     described = template["Parameters"][parameter]
     if "Default" in described:
         assert re.fullmatch(described["AllowedPattern"], described["Default"])
+
+
+def test_the_problems_index_shows_what_lists_show(resources: dict[str, Any]) -> None:
+    """The memory store shows the same, so a list that needs more fails in a test and not in production."""
+    indexes = resources["Outbox"]["Properties"]["GlobalSecondaryIndexes"]
+    (shown,) = [index["Projection"]["NonKeyAttributes"] for index in indexes if index["IndexName"] == "problems"]
+    assert tuple(shown) == places.LISTED

@@ -1,0 +1,42 @@
+"""What a person can do about a mail, as commands to copy; the answer follows from its state alone."""
+
+from collections.abc import Sequence
+
+from outbox.core.row import Row
+from outbox.core.states import Status
+
+NOW, CHANGE, FIX, AGAIN, HOLD, RELEASE, CANCEL, LOOK = (
+    ("resend", "send it now"),
+    ("edit", "correct it: --to, --subject, --text …"),
+    ("edit", "correct it, and with --send send it again"),
+    ("resend", "send it again as it is"),
+    ("hold", "put it aside until it is released"),
+    ("release", "let it go"),
+    ("cancel", "move it to history without sending it"),
+    ("show", "look again in a moment"),
+)
+WORDS: dict[Status | None, tuple[str, Sequence[tuple[str, str]]]] = {
+    Status.PENDING: ("It goes within moments.", [CHANGE, HOLD, CANCEL]),
+    Status.WAITING: ("It goes by itself when it is due.", [NOW, CHANGE, HOLD, CANCEL]),
+    Status.SENDING: ("It is just being sent; nothing can be changed now.", [LOOK]),
+    Status.CHECKING: ("It is being looked up in the mail API's records.", [LOOK]),
+    Status.FAILED: ("It waits for a person; it never goes by itself.", [FIX, AGAIN, HOLD, CANCEL]),
+    Status.UNKNOWN: (
+        "It may have been sent. Look for it in the mail API's records first; it never goes again by itself.",
+        [("resend", "it was not sent: send it again"), ("cancel", "it was sent, or is not wanted: close it"), HOLD],
+    ),
+    Status.HELD: ("It is put aside; it never goes by itself.", [RELEASE, CHANGE, CANCEL]),
+    Status.SENT: ("The mail API took it. Nothing is left to do; a new mail needs a new id.", []),
+    Status.CANCELLED: ("It was called back and not sent. A new mail needs a new id.", []),
+    None: ("Its state is none the service knows; the service leaves it alone.", [FIX, AGAIN, CANCEL]),
+}
+
+
+def outlook(row: Row) -> str:
+    """Say what happens to a mail next, if nobody does anything."""
+    return WORDS[row.status][0]
+
+
+def steps(row: Row) -> list[tuple[str, str]]:
+    """List commands that can be given now, each with what it is for."""
+    return [*WORDS[row.status][1]]

@@ -1,0 +1,183 @@
+"""The mails of the demo: what is sent, what goes wrong with it, and what should have become of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from outbox.core import clock
+from outbox.core.mail import Mail
+from outbox.core.row import Event, Row
+from outbox.core.states import Status
+
+SHOP = "Example Shop <shop@example.com>"
+REFUSED, CORRECTED = "hanako@exampel.com", "hanako@example.com"
+LATE = timedelta(seconds=8)
+RETRY_AFTER = 3
+ORDER_KEY = "order-1042-confirmation"
+
+Arrived = list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One mail: how it is called, what it is, and what should become of it."""
+
+    name: str
+    mail: Mail
+    expected: str
+    fault: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    late: bool = False
+    ends: Status = Status.SENT
+
+    @property
+    def to(self) -> str:
+        """The address it is written to, which no other scene uses."""
+        return self.mail.to.email
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found of a mail at the end: its row, and what the sandbox received at its addresses."""
+
+    scene: Scene
+    row: Row
+    arrived: Arrived
+    send_at: datetime | None = None
+
+    def wrong(self) -> Iterator[str]:
+        """Yield every way in which it did not come out as it should."""
+        if self.row.status is not self.scene.ends:
+            yield f"it is {self.row.item.get('status')}, not {self.scene.ends}: {self.row.reason}"
+            return
+        if self.scene.ends is Status.SENT:
+            yield from self._delivery()
+        elif self.arrived or not self.row.reason:
+            yield f"{len(self.arrived)} of it arrived, and its reason is {self.row.reason!r}"
+        yield from CHECKS.get(self.scene.name, _nothing)(self)
+
+    def event(self, what: str) -> Event:
+        """Give the first event of a kind from the timeline; an empty one if there is none."""
+        return next((event for event in self.row.timeline if event.get("what") == what), {})
+
+    def _delivery(self) -> Iterator[str]:
+        if len(self.arrived) != 1:
+            yield f"{len(self.arrived)} of it arrived, not one"
+            return
+        mail, got = self.row.mail(), self.arrived[0]
+        wanted = {
+            "delivery_id": self.row.delivery_id,
+            "subject": mail.subject,
+            "html_part": mail.html,
+            "cc": [address.email for address in mail.cc],
+        } | ({"text_part": mail.text} if mail.text else {})
+        found = {name: got.get(name) or type(value)() for name, value in wanted.items()} | {
+            "delivery_id": str(got.get("delivery_id"))
+        }
+        yield from (f"its {name} arrived as {found[name]!r}" for name in wanted if found[name] != wanted[name])
+
+
+def scenes() -> list[Scene]:
+    """Make the mails of the demo, in the order in which they are written."""
+    return [
+        Scene("plain mail", _mail("plain@example.com", "Welcome", text="Good to have you."), "sent once"),
+        Scene(
+            "HTML with cc",
+            _mail(
+                "html@example.com",
+                "Your invoice",
+                html="<h1>Invoice 17</h1><p>Thank <b>you</b>.</p>",
+                cc=["Accounts <accounts@example.com>"],
+            ),
+            "sent once, HTML and cc as written",
+        ),
+        Scene(
+            "Japanese text",
+            _mail("taro@example.com", "ご注文ありがとうございます", text="山田太郎様\n\nご注文を承りました。①髙﨑\n"),
+            "sent once, every character as written",
+        ),
+        Scene(
+            "with an order, in one transaction",
+            _mail("order@example.com", "Order 1042", text="We have your order 1042.", tags=["order-1042"]),
+            "order and mail written together, sent once; its key again writes nothing",
+            key=ORDER_KEY,
+        ),
+        Scene(
+            "scheduled",
+            _mail("later@example.com", "Reminder", text="Tomorrow is the day."),
+            f"sent once, and not before its time, {LATE.seconds} s ahead",
+            late=True,
+        ),
+        Scene(
+            "refused address",
+            _mail(REFUSED, "Your ticket", text="Here is your ticket."),
+            "FAILED with the API's reason; sent after the address was corrected",
+            fault={"mode": "refuse_address"},
+        ),
+        Scene(
+            "during a 429",
+            _mail("busy@example.com", "News", text="There is news."),
+            f"waits the {RETRY_AFTER} s the API asks for without blame, then sent once",
+            fault={"mode": "rate_limited", "times": 1, "retry_after": str(RETRY_AFTER)},
+        ),
+        Scene(
+            "during a 500",
+            _mail("broken@example.com", "Password reset", text="Here is your link."),
+            "UNKNOWN, waits for a person, never sent again by itself",
+            fault={"mode": "server_error", "times": 1, "status": 500},
+            ends=Status.UNKNOWN,
+        ),
+    ]
+
+
+def _mail(to: str, subject: str, **parts: Any) -> Mail:  # noqa: ANN401  the parts of a mail
+    return Mail(sender=SHOP, to=to, subject=subject, **({"tags": ["demo"]} | parts))
+
+
+def _nothing(_: Seen) -> Iterator[str]:
+    return iter(())
+
+
+def _scheduled(seen: Seen) -> Iterator[str]:
+    arrived = float(seen.arrived[0]["received_at"]) if seen.arrived else 0.0
+    early = seen.send_at.timestamp() - arrived if seen.send_at else 0.0
+    if early > 0:
+        yield f"it arrived {early:.1f} s before its time"
+
+
+def _refused(seen: Seen) -> Iterator[str]:
+    failed = seen.event("failed")
+    if "refused" not in str(failed.get("reason", "")):
+        yield "its timeline has no reason of the mail API"
+    if not seen.event("edited") or seen.row.attempts != 2:
+        yield f"it was sent with {seen.row.attempts} attempts counted, not 2, or without an edit"
+    if any(mail.get("to") == REFUSED for mail in seen.arrived):
+        yield "it arrived at the address the API refuses"
+
+
+def _throttled(seen: Seen) -> Iterator[str]:
+    put_off = seen.event("put off")
+    since = clock.parse(put_off.get("at"))
+    if since is None or "429" not in str(put_off.get("reason", "")):
+        yield "its timeline does not say that it waited for the rate"
+        return
+    waited = float(seen.arrived[0]["received_at"]) - since.timestamp() if seen.arrived else 0.0
+    # The row's clock has milliseconds.
+    if waited < RETRY_AFTER - 0.01:
+        yield f"it was sent again after {waited:.1f} s, not {RETRY_AFTER}"
+    if seen.row.attempts != 1:
+        yield f"{seen.row.attempts} attempts were counted, not 1: a 429 is not its fault"
+
+
+def _unknown(seen: Seen) -> Iterator[str]:
+    if "500" not in seen.row.reason:
+        yield f"its reason does not name the answer: {seen.row.reason}"
+
+
+CHECKS = {
+    "scheduled": _scheduled,
+    "refused address": _refused,
+    "during a 429": _throttled,
+    "during a 500": _unknown,
+}

@@ -1,0 +1,113 @@
+"""`outbox resend`, `cancel`, `hold`, `release`: several mails at once, each result told."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from tests.cli.conftest import Terminal
+
+
+def test_resend(terminal: Terminal) -> None:
+    """Failed mails ring again."""
+    terminal.write_failed("a")
+    terminal.write_failed("b")
+
+    ended = terminal("resend", "a", "b")
+
+    assert (ended.status, ended.out.count("rings again")) == (0, 2)
+    assert (terminal.status("a"), terminal.status("b")) == ("PENDING", "PENDING")
+
+
+def test_hold_and_release(terminal: Terminal) -> None:
+    """A held mail tells who holds it and why, and goes on when it is released."""
+    terminal.write("m")
+
+    assert "Held by bob: ask the shop" in terminal("--as", "bob", "hold", "m", "--note", "ask the shop").out
+    assert terminal.status("m") == "HELD"
+    assert terminal("release", "m").status == 0
+    assert terminal.status("m") == "PENDING"
+
+
+def test_one_of_several_fails(terminal: Terminal) -> None:
+    """One mail that cannot be changed does not keep the others from it; the exit status is 1."""
+    terminal.write_failed("a")
+    terminal.write_sent("gone")
+    terminal.write_failed("b")
+
+    ended = terminal("resend", "a", "gone", "nobody", "b", "a", "--json")
+
+    assert ended.status == 1
+    assert [(each["id"], each["ok"]) for each in ended.json["results"]] == [
+        ("a", True),
+        ("gone", False),
+        ("nobody", False),
+        ("b", True),
+    ]
+    assert [each["error"]["kind"] for each in ended.json["results"] if "error" in each] == ["WrongState", "NotFound"]
+    assert "not done" in terminal("resend", "gone").out
+
+
+def test_cancel_asks(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person is asked before a mail is called back; anything but yes changes nothing."""
+    terminal.write("m")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda _: False)
+
+    assert terminal("cancel", "m").status == 1
+    assert terminal.status("m") == "PENDING"
+
+    monkeypatch.setattr("typer.confirm", lambda _: True)
+    assert terminal("cancel", "m").status == 0
+    assert terminal.status("m") == "CANCELLED"
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_cancel_where_nobody_can_be_asked(terminal: Terminal, more: tuple[str, ...]) -> None:
+    """A script must say --yes; without it nothing is cancelled."""
+    terminal.write("m")
+
+    assert terminal("cancel", "m", *more).status == 2
+    assert terminal.status("m") == "PENDING"
+    assert terminal("cancel", "m", "--yes", *more).status == 0
+    assert terminal.status("m") == "CANCELLED"
+
+
+class Breaking:
+    """A store that goes out of reach after so many reads."""
+
+    def __init__(self, store: Any, reads: int) -> None:
+        self._store, self._left = store, reads
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def get(self, mail_id: str) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+        return self._store.get(mail_id)
+
+
+def test_aws_goes_away_meanwhile(terminal: Terminal) -> None:
+    """What was done before AWS went out of reach is told, and what was not tried as well."""
+    for mail_id in ("a", "b", "c"):
+        terminal.write_failed(mail_id)
+    terminal.store = Breaking(terminal.service.store, 1)
+
+    ended = terminal("resend", "a", "b", "c", "--json")
+
+    assert ended.status == 1
+    kinds = [each.get("error", {}).get("kind", "done") for each in ended.json["results"]]
+    assert kinds == ["done", "EndpointConnectionError", "NotTried"]
+
+
+def test_aws_out_of_reach(terminal: Terminal) -> None:
+    """AWS out of reach from the start is one error that says where it was looked for."""
+    terminal.store = Breaking(terminal.service.store, 0)
+
+    ended = terminal("hold", "a", "b")
+
+    assert (ended.status, ended.out) == (1, "")
+    assert "tables in memory" in ended.err
+    assert "--endpoint-url" in ended.err

@@ -1,0 +1,49 @@
+"""What goes to a terminal cannot act on it, and JSON loses nothing."""
+
+import json
+import sys
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outbox.cli.safe import dumps, safe
+
+ANY = st.text(st.characters(exclude_categories=()))
+
+
+@given(ANY)
+def test_nothing_dangerous_is_shown(text: str) -> None:
+    """No control, direction, surrogate or separator character comes through, but a line break where it is wanted."""
+    for lines in (False, True):
+        shown = safe(text, lines=lines)
+        left = {char for char in shown if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+        assert left <= {"\u200c", "\u200d"} | ({"\n"} if lines else set())
+
+
+@given(ANY)
+def test_json_is_exact_and_harmless(text: str) -> None:
+    """JSON gives back the very same text, and what is written is printable."""
+    written = dumps({text: text})
+
+    assert json.loads(written) == {text: text}
+    assert all(unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"} for char in written)
+
+
+def test_readable_scripts_stay() -> None:
+    """Emoji of several parts, Japanese and accents are left as they are."""
+    text = "👩‍💻 髙﨑 é ①"
+
+    assert safe(text) == text
+    assert json.loads(dumps(text, only_ascii=True)) == text
+    assert dumps(text) == f'"{text}"'
+
+
+def test_every_character_at_once() -> None:
+    """All of Unicode goes through both."""
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+
+    assert len(safe(everything, lines=True)) >= len(everything) - 1
+    # Two lone surrogates side by side are read back as the one character they encode; nothing else differs.
+    without = "".join(char for char in everything if unicodedata.category(char) != "Cs")
+    assert json.loads(dumps(without)) == without

@@ -1,0 +1,127 @@
+"""The demo as a person starts it: every mail comes out as it should, and the commands work on its stack."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.stack
+
+COMMAND = [sys.executable, "-m", "outbox.cli.app"]
+SCENES = (
+    *("plain mail", "HTML with cc", "Japanese text", "with an order, in one transaction", "scheduled"),
+    *("refused address", "during a 429", "during a 500"),
+)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Give the environment without the settings of this shell."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OUTBOX_"))}
+    return clean | more
+
+
+def test_ends_by_itself() -> None:
+    """`demo --exit` ends with status 0 and a table of every mail, where it is and why."""
+    ended = subprocess.run(
+        [*COMMAND, "demo", "--exit"],
+        env=environment(COLUMNS="250"),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    for scene in SCENES:
+        assert scene in ended.stdout
+    assert f"All {len(SCENES)} mails came out as they should" in ended.stdout
+    assert "UNKNOWN" in ended.stdout
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[dict[str, Any]]:
+    """Start a demo that stays up and give its report."""
+    process = subprocess.Popen([*COMMAND, "demo", "--json"], env=environment(), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
+def outbox(demo: dict[str, Any], *arguments: str, **more: str) -> tuple[int, Any]:
+    """Run a command on the demo's stack, with its environment lines; give its exit status and its document."""
+    stack = demo["stack"]
+    env = environment(
+        AWS_ENDPOINT_URL=stack["aws_endpoint_url"],
+        AWS_DEFAULT_REGION=stack["region"],
+        AWS_ACCESS_KEY_ID=stack["aws_access_key_id"],
+        AWS_SECRET_ACCESS_KEY=stack["aws_secret_access_key"],
+        **more,
+    )
+    ended = subprocess.run(
+        [*COMMAND, "--stack", stack["stack_name"], *arguments, "--json"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stderr == ""
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def unsettled(demo: dict[str, Any]) -> str:
+    """Give the id of the mail that waits for a person."""
+    return next(mail["id"] for mail in demo["mails"] if mail["name"] == "during a 500")
+
+
+def test_report(demo: dict[str, Any]) -> None:
+    """The report for scripts says of every mail where it is, and that all is well."""
+    assert demo["ok"] is True
+    assert demo["wrong"] == []
+    assert [mail["name"] for mail in demo["mails"]] == list(SCENES)
+    assert {mail["where"] for mail in demo["mails"] if mail["name"] != "during a 500"} == {"history"}
+
+
+def test_tables_from_the_stack(demo: dict[str, Any]) -> None:
+    """A stack's name is enough to find its tables, in the outbox and in history."""
+    status, document = outbox(demo, "find", "--status", "sent")
+
+    assert status == 0
+    assert len(document["mails"]) >= len(SCENES) - 1
+
+
+def test_unknown_mail_is_found(demo: dict[str, Any]) -> None:
+    """The mail that waits for a person is found by its state."""
+    _, document = outbox(demo, "find", "--status", "unknown")
+
+    assert [mail["id"] for mail in document["mails"]] == [unsettled(demo)]
+    assert document["mails"][0]["row"]["status"] == "UNKNOWN"
+
+
+def test_a_person_decides(demo: dict[str, Any]) -> None:
+    """Hold, correct and release act on the real tables, in the name of the AWS identity."""
+    mail_id = unsettled(demo)
+
+    assert outbox(demo, "hold", mail_id, "--note", "look first")[0] == 0
+    status, document = outbox(demo, "edit", mail_id, "--subject", "Once more", "--at", "2030-01-01T00:00+09:00")
+
+    assert (status, document["row"]["status"]) == (0, "WAITING")
+    assert document["row"]["timeline"][-1]["who"] == "root"
+    assert outbox(demo, "cancel", mail_id, "--yes", OUTBOX_ACTOR="alice")[0] == 0
+    assert outbox(demo, "resend", mail_id)[0] == 1
+
+
+def test_unknown_stack(demo: dict[str, Any]) -> None:
+    """A stack that does not exist is a wrong setting."""
+    other = demo | {"stack": demo["stack"] | {"stack_name": "nowhere"}}
+
+    assert outbox(other, "find")[0] == 2
