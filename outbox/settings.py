@@ -1,8 +1,8 @@
 """Settings from arguments or the environment (`OUTBOX_…`); what is missing is said all at once."""
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outbox.core.errors import MissingSettings
@@ -22,11 +22,25 @@ class TableSettings(BaseSettings):
     history_days: int = Field(default=400, ge=1, le=36500)
 
 
-class WorkerSettings(TableSettings):
-    """What deliver and dispatch need besides: the mail API, its secret and their own bounds."""
+class ControlSettings(TableSettings):
+    """What it takes to stop and resume the line besides: `OUTBOX_CONTROL_TABLE`."""
+
+    control_table: str = Field(min_length=1)
+
+
+class WorkerSettings(ControlSettings):
+    """What deliver and dispatch need besides: the mail API, its secret, its rate and their own bounds."""
 
     mail_api_url: str = Field(min_length=1)
     secret_id: str = Field(min_length=1)
+    # Calls a minute the API allows this account, and how many of them may come at once after a pause.
+    rate_per_minute: int = Field(default=500, ge=1, le=10_000_000)
+    rate_burst: int = Field(default=5, ge=0, le=100_000)
+    # Minutes for which a mail in doubt is looked up in the API's records; 0: not at all.
+    look_up_minutes: float = Field(default=15, ge=0, le=1440)
+    # Dispatchers at once, each on its part of the shards; and the function to start for one (none: the schedule does).
+    dispatchers: int = Field(default=1, ge=1, le=8)
+    dispatch_function: str = ""
     log_level: str = "INFO"
     # Calls of the mail API at once in one function; their connections are kept.
     threads: int = Field(default=20, ge=1, le=200)
@@ -44,6 +58,13 @@ class WorkerSettings(TableSettings):
             raise ValueError(message)
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if 2 * self.rate_burst >= self.rate_per_minute:
+            message = "rate_burst must be less than half of rate_per_minute"
+            raise ValueError(message)
+        return self
+
     @field_validator("log_level")
     @classmethod
     def _is_level(cls, value: str) -> str:
@@ -58,7 +79,7 @@ def load(kind: type[S], **given: Any) -> S:  # noqa: ANN401  settings of many ty
     try:
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = {str(part["loc"][0]): part["msg"] for part in error.errors() if part["loc"]}
+        wrong = {str(part["loc"][0]) if part["loc"] else "rate_burst": part["msg"] for part in error.errors()}
         names = [PREFIX + name.upper() for name in wrong]
         said = "; ".join(f"{PREFIX}{name.upper()}: {_plainly(message)}" for name, message in wrong.items())
         raise MissingSettings(names, f"Settings are missing or wrong. {said}.") from None

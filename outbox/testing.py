@@ -9,6 +9,7 @@ The store is held to DynamoDB's behaviour by the same contract tests that run ag
 """
 
 import copy
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted, Due, Page
+from outbox.core.ports import Accepted, Due, Page, Seen
 from outbox.core.row import Item
 
 LARGEST_ITEM = 400 * 1024
@@ -103,14 +104,17 @@ class MemoryStore:
             self._write(mail_id, patch.applied(row))
             return copy.deepcopy(self.outbox[mail_id])
 
-    def finish(self, mail_id: str, expect: Expect, finished: Item) -> None:
-        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`."""
+    def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+        """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
         with self._lock:
             row = self.outbox.get(mail_id)
             there = self.history.get(str(finished["id"]))
-            if there is not None or not expect.holds(row):
+            mark = places.delivery_mark(str(finished.get("delivery_id"))) if sole else ""
+            if there is not None or not expect.holds(row) or mark in self.history:
                 raise Lost(copy.deepcopy(row), finished=there is not None)
             _check_size(finished)
+            if sole:
+                self.history[mark] = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
             self.history[mail_id] = copy.deepcopy(dict(finished))
             self._write(mail_id, None)
 
@@ -154,6 +158,10 @@ class MemoryStore:
         """List what was sent under the mail API's id."""
         return self._page(self.history, ("delivery_id", delivery_id, "id"), len(self.history) or 1, None)
 
+    def has_delivery(self, delivery_id: str) -> bool:
+        """Tell whether history has a mail under the mail API's id."""
+        return bool(self.by_delivery(delivery_id).items)
+
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
         return self._page(self.history, ("day", day, "finished_at"), limit, cursor)
@@ -194,6 +202,57 @@ class MemoryStore:
         return Page(rows[begin : begin + limit], str(begin + limit) if rest else None)
 
 
+class MemoryRegister:
+    """Small items in memory, changed by compare and swap under one lock."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Item | None:
+        """Read an item as it is now; None if there is none."""
+        with self._lock:
+            return copy.deepcopy(self.items.get(name))
+
+    def swap(self, name: str, seen: Item | None, new: Item) -> tuple[bool, Item | None]:
+        """Write an item if it is still as seen; tell whether it was written, and the item as it is now."""
+        with self._lock:
+            won = self.items.get(name) == seen
+            if won:
+                # Two writers may want the same; what makes them differ is who wrote.
+                self.items[name] = {**copy.deepcopy(new), "nonce": secrets.token_hex(8)}
+            return won, copy.deepcopy(self.items.get(name))
+
+
+@dataclass
+class FakeRecords:
+    """Records of the mail API that show what a test puts there, and fail as it says."""
+
+    deliveries: list[tuple[Mail, Seen]] = field(default_factory=list)
+    error: Exception | None = None
+    looks: int = 0
+
+    def find(
+        self,
+        mail: Mail,
+        since: datetime,
+        until: datetime,
+        is_other: Callable[[str], bool],
+        spend: Callable[[], None],
+    ) -> list[Seen]:
+        """List deliveries of the very mail in that time which are not known to be others'."""
+        spend()
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+        near = timedelta(minutes=1)
+        return [
+            seen
+            for sent, seen in self.deliveries
+            if sent == mail and since - near <= seen.created_at <= until + near and not is_other(seen.delivery_id)
+        ]
+
+
 @dataclass
 class FakeMailApi:
     """A mail API that takes everything and remembers it, or does what `answer` says for a mail.
@@ -203,8 +262,13 @@ class FakeMailApi:
 
     answer: Callable[[Mail], Accepted] | None = None
     longest_call: float = 1.0
+    account: str = "account"
     sent: list[Mail] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def fresh_account(self) -> str:
+        """Name the account, which a test may have changed."""
+        return self.account
 
     def send(self, mail: Mail) -> Accepted:
         """Take a mail, or do as `answer` says."""

@@ -1,20 +1,29 @@
 """Builds the service from its settings: the only module that joins flows and adapters, on first use."""
 
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import httpx
 
 from outbox.adapters import aws, logs, stream
+from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
+from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
+from outbox.adapters.records import BlastengineRecords
 from outbox.adapters.secrets import SecretsManagerCredentials
+from outbox.adapters.starter import Starter
 from outbox.core import clock
-from outbox.core.ports import AlwaysOn, Unlimited
+from outbox.core.rate import Rate
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
+from outbox.flows.limiter import SharedLimiter
+from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
+from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
 
 
@@ -39,25 +48,32 @@ def worker() -> Worker:
     """Build the service once a process. Raises `MissingSettings`."""
     settings = load(WorkerSettings)
     logs.configure(settings.log_level)
-    store = DynamoStore(aws.dynamodb(connections=settings.threads + 2), settings.table, settings.history_table)
-    api = mail_api(settings)
+    client = aws.dynamodb(connections=settings.threads + 2)
+    store = DynamoStore(client, settings.table, settings.history_table)
+    register = DynamoRegister(client, settings.control_table)
+    http = api_client(settings)
+    switch = SharedSwitch(register, clock.now, time.monotonic)
+    limiter = SharedLimiter(register, clock.now, Rate(settings.rate_per_minute, settings.rate_burst), time.sleep)
+    start = Starter(settings.dispatch_function)
 
     def sender(who: str) -> Sender:
-        lease, keep = settings.lease_seconds, settings.history_days
-        return Sender(store, api, clock.now, AlwaysOn(), Unlimited(), who, lease, keep)
+        lease, keep, window = settings.lease_seconds, settings.history_days, timedelta(minutes=settings.look_up_minutes)
+        api = BlastengineApi(http)
+        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window)
 
-    return Worker(Deliver(sender("deliver"), settings.threads), Dispatch(sender("dispatch"), settings.threads))
-
-
-def mail_api(settings: WorkerSettings) -> BlastengineApi:
-    """Build the mail API's client: connections kept, no retries, no redirects."""
-    timeout = httpx.Timeout(
-        settings.answer_seconds,
-        connect=settings.connect_seconds,
-        write=settings.connect_seconds,
-        pool=settings.connect_seconds,
+    records, lease, keep = BlastengineRecords(http), settings.lease_seconds, settings.history_days
+    look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep)
+    deliver = Deliver(sender("deliver"), settings.threads, start)
+    return Worker(
+        deliver, Dispatch(sender("dispatch"), look_up, register, start, settings.threads, settings.dispatchers)
     )
+
+
+def api_client(settings: WorkerSettings) -> ApiClient:
+    """Build the mail API's client: connections kept, no retries, no redirects."""
+    seconds = settings.connect_seconds
+    timeout = httpx.Timeout(settings.answer_seconds, connect=seconds, write=seconds, pool=seconds)
     pool = httpx.Limits(max_connections=settings.threads, max_keepalive_connections=settings.threads)
     client = httpx.Client(timeout=timeout, limits=pool, headers={"User-Agent": "outbox"})
     credentials = SecretsManagerCredentials(aws.secrets_manager(), settings.secret_id, clock.now)
-    return BlastengineApi(client, settings.mail_api_url, credentials, settings.answer_seconds)
+    return ApiClient(client, settings.mail_api_url, credentials, settings.answer_seconds)

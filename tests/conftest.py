@@ -3,7 +3,8 @@
 import logging
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ from hypothesis import settings
 
 from outbox import Mail, Outbox
 from outbox.core.doorbell import Doorbell, listen
-from outbox.core.ports import AlwaysOn, Unlimited
+from outbox.core.ports import Unlimited
 from outbox.core.row import Row
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
+from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
 from outbox.flows.support import Support
-from outbox.testing import FakeMailApi, MemoryStore, TickingClock
+from outbox.flows.switch import SharedSwitch
+from outbox.testing import FakeMailApi, FakeRecords, MemoryRegister, MemoryStore, TickingClock
 
 # On a busy machine a slow example says nothing about the code.
 settings.register_profile("unhurried", deadline=None)
@@ -65,13 +68,25 @@ class Service:
     clock: TickingClock
     threads: int = 4
     heard: int = 0
+    limiter: Any = None
+    look_up_minutes: float = 15
+    started: int = 0
+    records: FakeRecords = field(default_factory=FakeRecords)
+    register: Any = field(default_factory=MemoryRegister)
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(store=self.store, now=self.clock, actor="tester")
         self.support = Support(self.store, self.clock, 400)
+        self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
 
     def sender(self, who: str = "deliver") -> Sender:
-        return Sender(self.store, self.api, self.clock, AlwaysOn(), Unlimited(), who, 180.0, 400)
+        limiter = self.limiter or Unlimited()
+        window = timedelta(minutes=self.look_up_minutes)
+        return Sender(self.store, self.api, self.clock, self.switch, limiter, self.pause, who, 180.0, 400, window)
+
+    def pause(self, seconds: float) -> None:
+        """Wait without waiting."""
+        self.clock.forward(seconds=seconds)
 
     @property
     def deadline(self) -> float:
@@ -86,7 +101,10 @@ class Service:
     def deliver(self, doorbells: list[Doorbell] | None = None) -> set[int]:
         """Answer doorbells, those of the changes since the last time unless given."""
         bells = self.doorbells() if doorbells is None else doorbells
-        return Deliver(self.sender(), self.threads)(bells, self.deadline)
+        return Deliver(self.sender(), self.threads, self.start_dispatch)(bells, self.deadline)
+
+    def start_dispatch(self) -> None:
+        self.started += 1
 
     def ring_until_quiet(self, rounds: int = 20) -> None:
         """Answer doorbells until no write rings any more; a loop fails the test."""
@@ -97,7 +115,9 @@ class Service:
         pytest.fail("the service's own writes keep ringing")
 
     def dispatch(self) -> dict[str, int]:
-        return Dispatch(self.sender("dispatch"), self.threads)(self.deadline)
+        sender = self.sender("dispatch")
+        look_up = LookUp(self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", 180.0, 400)
+        return Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads)(self.deadline)
 
     def row(self, mail_id: str) -> Row:
         return self.support.show(mail_id)
@@ -117,5 +137,7 @@ def local_stack() -> Iterator[Any]:
     """Start the whole service once: embedded AWS, the real template, the sandbox."""
     from outbox.local.stack import LocalStack
 
-    with LocalStack() as stack:
+    # Tests say themselves what is slow; what they do not look at is out of their way.
+    fast = {"LookUpMinutes": "0", "RatePerMinute": "60000", "RateBurst": "1000"}
+    with LocalStack(parameters=fast, sandbox_arguments=("--rate-per-minute", "60000")) as stack:
         yield stack

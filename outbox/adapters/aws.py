@@ -7,6 +7,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_lambda import LambdaClient
     from types_boto3_secretsmanager import SecretsManagerClient
 
 # A DynamoDB call answers within milliseconds or not at all; three tries of these stay below a settle's time.
@@ -27,6 +28,11 @@ def config(connections: int = 10) -> Config:
 def dynamodb(session: boto3.Session | None = None, connections: int = 10, **options: Any) -> "DynamoDBClient":  # noqa: ANN401
     """Make a DynamoDB client that threads may share; region, endpoint and credentials as boto3 finds them."""
     return (session or boto3.Session()).client("dynamodb", config=config(connections), **options)
+
+
+def functions(session: boto3.Session | None = None, **options: Any) -> "LambdaClient":  # noqa: ANN401
+    """Make a Lambda client."""
+    return (session or boto3.Session()).client("lambda", config=config(), **options)
 
 
 def secrets_manager(session: boto3.Session | None = None, **options: Any) -> "SecretsManagerClient":  # noqa: ANN401

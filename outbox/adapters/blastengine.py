@@ -13,17 +13,12 @@
 | anything after the request began to leave          | OutcomeUnknown   | time-out, reset, a torn answer             |
 """
 
-import base64
-import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-import httpx
-
+from outbox.adapters.api_client import Answer, ApiClient
 from outbox.adapters.plain_text import plain_text
-from outbox.adapters.secrets import Credentials
 from outbox.adapters.sentences import sentence_of
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
@@ -41,100 +36,41 @@ STOPPING = {
     405: "the mail API's address does not take this call (405); check the address setting",
     415: "the mail API's address does not take this form (415); check the address setting",
 }
-# A refusal of credentials within this many seconds leaves time for a second call with newer ones.
-QUICK = 2.0
 OK, CREATED, UNAUTHORIZED, TIMEOUT, TOO_MANY = 200, 201, 401, 408, 429
 
 
-class CredentialsSource(Protocol):
-    """Gives the credentials, newer ones when told which were refused."""
-
-    def __call__(self, *, refused: Credentials | None = None) -> Credentials:
-        """Give the credentials. Raises `Stop` if there are none."""
-
-
 class BlastengineApi:
-    """Sends through the HTTP client it is handed, whose time-outs must be set; threads may share it.
+    """Sends mails, one call each; threads may share it."""
 
-    `answer_seconds` bounds a whole answer, however slowly it drips.
-    """
-
-    def __init__(
-        self,
-        client: httpx.Client,
-        base_url: str,
-        credentials: CredentialsSource,
-        answer_seconds: float = 30.0,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client, self._credentials, self._monotonic = client, credentials, monotonic
-        self._url = base_url.rstrip("/") + "/deliveries/transaction"
-        self._answer_seconds = answer_seconds
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
 
     @property
     def longest_call(self) -> float:
-        """Seconds after which a call has certainly ended: the last piece of an answer may come a time-out late."""
-        timeout = self._client.timeout
-        leaving = sum(part or 0.0 for part in (timeout.pool, timeout.connect, timeout.write))
-        return QUICK + leaving + self._answer_seconds + (timeout.read or 0.0)
+        """Seconds after which a call has certainly ended."""
+        return self._client.longest_call
+
+    @property
+    def account(self) -> str:
+        """Name address and credentials without giving them away."""
+        return self._client.account
+
+    def fresh_account(self) -> str:
+        """Read the credentials anew and name them."""
+        self._client.forget_credentials()
+        return self._client.account
 
     def send(self, mail: Mail) -> Accepted:
         """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
-        credentials = self._credentials()
-        began = self._monotonic()
-        status, headers, body = self._call(mail, credentials)
-        if status == UNAUTHORIZED:
-            fresh = self._credentials(refused=credentials)
-            if fresh != credentials and self._monotonic() - began < QUICK:
-                status, headers, body = self._call(mail, fresh)
-        return _decide(status, headers, body)
-
-    def _call(self, mail: Mail, credentials: Credentials) -> tuple[int, httpx.Headers, str]:
-        request = self._request(mail, credentials)
-        began = self._monotonic()
-        try:
-            response = self._client.send(request, stream=True, follow_redirects=False)
-            try:
-                return response.status_code, response.headers, self._read(response, began)
-            finally:
-                response.close()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            message = f"no connection to the mail API ({type(error).__name__})."
-            raise TryLater(message) from None
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            message = "the mail API's address is no web address."
-            raise Stop(message) from None
-        except httpx.TimeoutException as error:
-            waited = self._monotonic() - began
-            message = f"the mail API did not answer within {waited:.0f} s ({type(error).__name__})."
-            raise OutcomeUnknown(message) from None
-        except httpx.HTTPError as error:
-            message = f"the connection to the mail API broke before its answer came ({type(error).__name__})."
-            raise OutcomeUnknown(message) from None
-
-    def _request(self, mail: Mail, credentials: Credentials) -> httpx.Request:
-        headers = {"Authorization": f"Bearer {token(credentials)}", "Accept-Language": "en-US"}
-        payload = json.dumps(payload_of(mail), ensure_ascii=False).encode()
-        if not mail.attachments:
-            headers["Content-Type"] = "application/json"
-            return self._client.build_request("POST", self._url, headers=headers, content=payload)
-        files: list[Any] = [("data", ("data.json", payload, "application/json"))]
-        files += [("file", (a.name, a.content, a.mime)) for a in mail.attachments]
-        return self._client.build_request("POST", self._url, headers=headers, files=files)
-
-    def _read(self, response: httpx.Response, began: float) -> str:
-        body = b""
-        for piece in response.iter_bytes():
-            body += piece
-            if len(body) > LONGEST_ANSWER or self._monotonic() - began > self._answer_seconds:
-                break
-        return body[:LONGEST_ANSWER].decode("utf-8", "replace")
+        return _decide(self._client.call("POST", "/deliveries/transaction", longest=LONGEST_ANSWER, **_form(mail)))
 
 
-def token(credentials: Credentials) -> str:
-    """Make the bearer token: base64 of the lower-case hex of SHA-256 over login id and API key, joined."""
-    digest = hashlib.sha256((credentials.login_id + credentials.api_key).encode()).hexdigest()
-    return base64.b64encode(digest.encode()).decode()
+def _form(mail: Mail) -> dict[str, Any]:
+    payload = json.dumps(payload_of(mail), ensure_ascii=False).encode()
+    if not mail.attachments:
+        return {"headers": {"Content-Type": "application/json"}, "content": payload}
+    files: list[Any] = [("data", ("data.json", payload, "application/json"))]
+    return {"files": files + [("file", (a.name, a.content, a.mime)) for a in mail.attachments]}
 
 
 def payload_of(mail: Mail) -> dict[str, Any]:
@@ -161,12 +97,24 @@ def payload_of(mail: Mail) -> dict[str, Any]:
     return payload | {name: value for name, value in optional.items() if value}
 
 
-def _decide(status: int, headers: Mapping[str, str], body: str) -> Accepted:
-    if status in (OK, CREATED):
-        return Accepted(_delivery_id(status, body), _remaining(headers))
+def _decide(answer: Answer) -> Accepted:
+    status = answer.status
+    if status in {OK, CREATED}:
+        return Accepted(_delivery_id(status, answer.body), _remaining(answer.headers), _asked_wait(answer.headers))
+    stop_if_everybody_must(answer)
+    if 400 <= status < 500 and status != TIMEOUT:
+        raise Rejected(sentence_of(status, answer.body))
+    message = f"the mail API answered {status}, which says nothing about this mail."
+    raise OutcomeUnknown(message)
+
+
+def stop_if_everybody_must(answer: Answer) -> None:
+    """Raise `TryLater` or `Stop` for an answer that concerns every call, whatever it asked."""
+    status = answer.status
     if status == TOO_MANY:
         message = "the mail API's rate is used up for the moment (429)."
-        raise TryLater(message, _retry_after(headers))
+        wait = _asked_wait(answer.headers)
+        raise TryLater(message, DEFAULT_WAIT if wait is None else wait)
     if status == UNAUTHORIZED:
         message = "the mail API refuses the credentials (401)."
         raise Stop(message)
@@ -175,10 +123,6 @@ def _decide(status: int, headers: Mapping[str, str], body: str) -> Accepted:
     if 300 <= status < 400:
         message = f"the mail API's address sends elsewhere ({status}); check the address setting."
         raise Stop(message)
-    if 400 <= status < 500 and status != TIMEOUT:
-        raise Rejected(sentence_of(status, body))
-    message = f"the mail API answered {status}, which says nothing about this mail."
-    raise OutcomeUnknown(message)
 
 
 def _delivery_id(status: int, body: str) -> str:
@@ -200,10 +144,10 @@ def _remaining(headers: Mapping[str, str]) -> int | None:
     return None
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Read the wait the API asks for; what is no number of seconds counts as the default."""
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Read the wait the API asks for; what is no number of seconds counts as not said."""
     try:
-        seconds = float(headers.get(RETRY_AFTER, headers.get("retry-after", DEFAULT_WAIT)))
+        seconds = float(headers.get(RETRY_AFTER, headers.get("retry-after", "")))
     except ValueError:
-        return DEFAULT_WAIT
-    return seconds if seconds >= 0 else DEFAULT_WAIT
+        return None
+    return seconds if seconds >= 0 else None

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from outbox.adapters.wire import Expression, Wire, cursor_of, from_wire, key_of, plain, to_wire
-from outbox.core import clock
+from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, InvalidRequest, Lost, TooLarge
 from outbox.core.ports import Due, Page
@@ -42,9 +42,9 @@ class DynamoStore:
             if once:
                 self._transact(entries)
             else:
-                _patiently(lambda: self.client.put_item(**entries[0]["Put"]))
+                patiently(lambda: self.client.put_item(**entries[0]["Put"]))
         except ClientError as error:
-            row, finished, *_ = [*_items_there(error), None, None]
+            row, finished, *_ = [*items_there(error), None, None]
             if row is not None and _same_write(row, item):
                 return
             raise AlreadyThere(row, finished) from error
@@ -65,8 +65,8 @@ class DynamoStore:
         """Change a row of history. Raises `Lost` if there is none."""
         self._update(self.history, mail_id, Expect(), patch)
 
-    def finish(self, mail_id: str, expect: Expect, finished: Item) -> None:
-        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`."""
+    def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+        """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
         expression = Expression()
         delete = {
             "TableName": self.outbox,
@@ -76,9 +76,14 @@ class DynamoStore:
             **expression.arguments(),
         }
         try:
-            self._transact([{"Put": _put_new(self.history, finished)}, {"Delete": delete}])
+            entries = [{"Put": _put_new(self.history, finished)}, {"Delete": delete}]
+            if sole:
+                mark = places.delivery_mark(str(finished["delivery_id"]))
+                note = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
+                entries.append({"Put": _put_new(self.history, note)})
+            self._transact(entries)
         except ClientError as error:
-            there, row = _items_there(error)
+            there, row, *_ = items_there(error)
             if row is None and there is not None and _same_write(there, finished):
                 return
             raise Lost(row, finished=there is not None) from error
@@ -86,9 +91,9 @@ class DynamoStore:
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
         try:
-            _patiently(lambda: self.client.put_item(**_put_new(self.history, finished)))
+            patiently(lambda: self.client.put_item(**_put_new(self.history, finished)))
         except ClientError as error:
-            there = _items_there(error)[0]
+            there = items_there(error)[0]
             return None if there is not None and _same_write(there, finished) else there
         return None
 
@@ -129,12 +134,23 @@ class DynamoStore:
         """List what was sent under the mail API's id."""
         return self._list(self.history, "by_delivery", "delivery_id", delivery_id, BATCH_GET, None)
 
+    def has_delivery(self, delivery_id: str) -> bool:
+        """Tell whether history has a mail under the mail API's id."""
+        answer = self.client.query(
+            TableName=self.history,
+            IndexName="by_delivery",
+            KeyConditionExpression="delivery_id = :id",
+            ExpressionAttributeValues={":id": {"S": delivery_id}},
+            Limit=1,
+        )
+        return bool(answer["Items"])
+
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
         return self._list(self.history, "by_day", "day", day, limit, cursor)
 
     def _read(self, table: str, mail_id: str) -> Item | None:
-        answer = _patiently(
+        answer = patiently(
             lambda: self.client.get_item(TableName=table, Key=to_wire({"id": mail_id}), ConsistentRead=True)
         )
         return from_wire(answer["Item"]) if "Item" in answer else None
@@ -151,9 +167,9 @@ class DynamoStore:
         }
         request |= expression.arguments()
         try:
-            answer = _patiently(lambda: self.client.update_item(**request))
+            answer = patiently(lambda: self.client.update_item(**request))
         except ClientError as error:
-            row = _items_there(error)[0]
+            row = items_there(error)[0]
             if row is not None and patch.holds(row):
                 return row
             raise Lost(row) from error
@@ -162,7 +178,7 @@ class DynamoStore:
     def _transact(self, entries: list[Any]) -> None:
         # Our own token makes the SDK's retries, and ours, one and the same request (valid for ten minutes).
         token = str(uuid4())
-        _patiently(lambda: self.client.transact_write_items(TransactItems=entries, ClientRequestToken=token))
+        patiently(lambda: self.client.transact_write_items(TransactItems=entries, ClientRequestToken=token))
 
     def _list(  # noqa: PLR0913  a query has many parts
         self,
@@ -243,7 +259,8 @@ def _put_new(table: str, item: Item) -> Wire:
     }
 
 
-def _patiently(call: Callable[[], T]) -> T:
+def patiently(call: Callable[[], T]) -> T:
+    """Try a write again that met another one; the last error is raised."""
     retrying = Retrying(
         retry=retry_if_exception(_worth_another_try),
         wait=wait_random_exponential(multiplier=0.02, max=0.5),
@@ -260,7 +277,7 @@ def _worth_another_try(error: BaseException) -> bool:
     return error.response["Error"]["Code"] in RETRIED or any(r.get("Code") in CONFLICTS for r in reasons_of(error))
 
 
-def _items_there(error: ClientError) -> list[Item | None]:
+def items_there(error: ClientError) -> list[Item | None]:
     """Give the rows that made the conditions of a write fail, one an entry. Raises what is no failed condition."""
     code = error.response["Error"]["Code"]
     if code == "ConditionalCheckFailedException":

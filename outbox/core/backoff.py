@@ -20,6 +20,13 @@ def wait_seconds(tries: int, asked: float | None = None, chance: Callable[[], fl
     return min(LONGEST, asked) + min(ceiling, max(1.0, asked)) * 0.1 * chance()
 
 
+def next_look(now: datetime, looks: int, until: datetime) -> datetime | None:
+    """Give the moment of the next look at the API's records: 1 min, 2, 4 … apart, a last one at the end, then None."""
+    if now >= until:
+        return None
+    return min(until, now + timedelta(seconds=min(LONGEST, SHORTEST * 2.0 ** min(looks, 16))))
+
+
 def next_try(
     now: datetime, tries: int, asked: float | None = None, chance: Callable[[], float] = random.random
 ) -> datetime:

@@ -17,7 +17,9 @@ OutboxError
     ├── Rejected           this mail is wrong: FAILED
     ├── TryLater           nothing was sent: WAITING, no blame
     ├── OutcomeUnknown     may have been sent: never again by itself
-    └── Stop               credentials, account or address of the API: WAITING, no blame
+    ├── Stop               credentials, account or address of the API: WAITING, no blame
+    ├── NotAnswered        the API's records could not be read this time: look again later
+    └── NoRecords          this API has no records to look in: the mail's own policy decides
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,3 +154,11 @@ class OutcomeUnknown(MailApiError):
 
 class Stop(MailApiError):
     """Nothing can be sent by anybody until a person acts: credentials, rights, account, address."""
+
+
+class NotAnswered(MailApiError):
+    """The API's records did not answer, or not in a form anybody knows."""
+
+
+class NoRecords(MailApiError):
+    """This API keeps no records one could look in."""

@@ -22,7 +22,13 @@ LOST_DOORBELL = timedelta(minutes=5)
 STOPPED = timedelta(minutes=5)
 LONGEST_REASON = 1000
 
+# Clocks of two machines, and the whole seconds of the mail API's times, may differ by this much.
+CLOCKS_APART = timedelta(seconds=60)
+# Calls that count against a mail; then a person must look.
+ATTEMPTS = 8
+
 CLAIM = frozenset({"claim", "claimed_at"})
+CHECK = frozenset({"doubt", "check_from", "check_until", "looks"})
 DUE_INDEX = frozenset({"lane", "due_at"})
 PROBLEM_INDEX = frozenset({"problem", "problem_at"})
 
@@ -85,20 +91,82 @@ def refused(row: Row, reason: str, now: datetime, who: str) -> Patch:
     )
 
 
-def unknown(row: Row, reason: str, now: datetime, who: str) -> Patch:
-    """Put a mail aside of which nobody can say whether the API took it; a person decides."""
-    sentence = f"It may have been sent: {reason} Look for it in the mail API before sending it again."
-    return _problem(row, Status.UNKNOWN, "unknown", sentence, now, who, attempts=row.attempts + 1)
+def doubtful(row: Row, doubt: str, now: datetime, who: str, window: timedelta) -> Patch:
+    """Note that a mail may have been sent: CHECKING while there are records to look in, else what its policy says.
 
-
-def expired(row: Row, now: datetime, who: str) -> Patch:
-    """Put a mail aside whose worker never came back; `claim` stays, so that a late answer still finds it."""
-    sentence = (
-        f"It may have been sent: the worker that took it at {row.item.get('claimed_at', 'an unknown time')} did not "
-        "come back. Look for it in the mail API before sending it again."
+    The first look comes when the lease is over and two clocks can no longer disagree about it: until then a delivery
+    with this content may belong to another worker's mail. `claim` stays, so that a late answer still finds the row.
+    """
+    if not window:
+        return undecided(row, doubt, now, who, attempts=row.attempts + 1)
+    check(row.status or Status.SENDING, Status.CHECKING)
+    first = max(row.due_at or now, now) + CLOCKS_APART
+    sentence = shorten(
+        f"It may have been sent: {doubt} It is being looked up in the mail API's records.", LONGEST_REASON
     )
-    patch = _problem(row, Status.UNKNOWN, "worker-died", sentence, now, who, attempts=row.attempts + 1)
-    return Patch(patch.assign, patch.drop - CLAIM)
+    assign = {
+        "status": str(Status.CHECKING),
+        "revision": row.revision + 1,
+        "attempts": row.attempts + 1,
+        "doubt": shorten(doubt, LONGEST_REASON),
+        "check_from": row.item.get("claimed_at", clock.text(now)),
+        "check_until": clock.text(max(now + window, first)),
+        "reason": sentence,
+        "error": "unknown",
+        **_due(row, first),
+        "timeline": row.with_event(now, who, "in doubt", claimed_at=row.item.get("claimed_at"), reason=doubt),
+    }
+    return Patch(assign, PROBLEM_INDEX | {"deferrals", "looks"})
+
+
+def worker_died(row: Row) -> str:
+    """Say what is known of a mail whose worker never came back."""
+    return f"the worker that took it at {row.item.get('claimed_at', 'an unknown time')} did not come back."
+
+
+def looked(row: Row, next_look: datetime, note: str, *, counts: bool = True) -> Patch:
+    """Note a look that did not show the mail; it is looked for again."""
+    check(row.status or Status.CHECKING, Status.CHECKING)
+    sentence = f"It may have been sent: {row.item.get('doubt', '')} {note} Looked for again at {clock.text(next_look)}."
+    looks = row.looks + counts
+    assign: dict[str, Any] = {"status": str(Status.CHECKING), "revision": row.revision + 1, "looks": looks}
+    assign |= _due(row, next_look)
+    return Patch(assign | {"reason": shorten(sentence, LONGEST_REASON)})
+
+
+def undecided(row: Row, note: str, now: datetime, who: str, attempts: int | None = None) -> Patch:
+    """Do as the mail's policy says when nobody can tell whether it was sent: hold it for a person, or send it again."""
+    doubt = str(row.item.get("doubt", "")) if row.status is Status.CHECKING else ""
+    told = " ".join(part for part in (doubt, note) if part)
+    tried = row.attempts if attempts is None else attempts
+    if row.item.get("on_unknown") != "resend":
+        sentence = f"It may have been sent: {told} Look for it in the mail API before sending it again."
+        patch = _problem(row, Status.UNKNOWN, "unknown", sentence, now, who, attempts=tried)
+        return Patch(patch.assign, (patch.drop | CHECK) - {"claim"})
+    if tried >= ATTEMPTS:
+        sentence = f"Tried {tried} times without a clear answer, which is as often as it may: {told}"
+        patch = _problem(row, Status.FAILED, "attempts-used-up", sentence, now, who, attempts=tried)
+        return Patch(patch.assign, patch.drop | CHECK)
+    due_at = backoff.next_try(now, tried)
+    sentence = f"It may have been sent: {told} It is sent again at {clock.text(due_at)}, as the mail's on_unknown says."
+    patch = _wait(row, due_at, "resend", sentence, now, who, "to be sent again")
+    assign = {name: value for name, value in patch.assign.items() if name != "deferrals"}
+    return Patch(assign | {"attempts": tried}, patch.drop | CHECK | {"deferrals"})
+
+
+def found(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+    """Make the history row of a mail that the API's own records show."""
+    timeline = row.with_event(now, who, "found in the mail API's records", delivery_id=delivery_id)
+    done = {"status": str(Status.SENT), "delivery_id": delivery_id, "confirmed_by": "records"}
+    reason = "Accepted by the mail API: found in its records."
+    return _finished(row, now, keep_days) | done | {"timeline": timeline, "reason": reason}
+
+
+def said_sent(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+    """Make the history row of a mail of which a person says that it was sent."""
+    timeline = row.with_event(now, who, "confirmed as sent", delivery_id=delivery_id, reason=row.reason)
+    done = {"status": str(Status.SENT), "confirmed_by": who, "timeline": timeline, "reason": f"Sent, says {who}."}
+    return _finished(row, now, keep_days) | done | ({"delivery_id": delivery_id} if delivery_id else {})
 
 
 def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) -> Patch:
@@ -152,13 +220,21 @@ def given_back(row: Row, now: datetime) -> Patch:
     return Patch(assign | {"error": "no-time", "reason": "A worker ran out of time; due at once."}, CLAIM)
 
 
+def postponed(item: Mapping[str, Any], now: datetime, error: str, sentence: str) -> tuple[Expect, Patch]:
+    """Let a row that rang wait for dispatch, without having read it: there is no slot, or the line is stopped."""
+    expect = Expect({"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)})
+    revision = whole(item.get("revision")) + 1
+    assign = {"status": str(Status.WAITING), "revision": revision, "error": error, "reason": sentence}
+    return expect, Patch(assign | _due(Row(item), now), PROBLEM_INDEX)
+
+
 def pending(row: Row, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
     """Make a row ring: send it now, because a person says so."""
     if row.status is not None:
         check(row.status, Status.PENDING)
     assign = {"status": str(Status.PENDING), "revision": row.revision + 1, **_due(row, now + LOST_DOORBELL)}
     assign["timeline"] = row.with_event(now, who, what, was=row.item.get("status"), reason=row.reason, **details)
-    return Patch(assign, PROBLEM_INDEX | CLAIM | {"reason", "error", "deferrals", "send_at"})
+    return Patch(assign, PROBLEM_INDEX | CLAIM | CHECK | {"reason", "error", "deferrals", "send_at"})
 
 
 def scheduled(row: Row, send_at: datetime, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
@@ -188,8 +264,8 @@ def edited(row: Row, mail: Mail, now: datetime, who: str, changes: Mapping[str, 
 
 def smaller(patch: Patch) -> list[Patch]:
     """Give ever smaller forms of a patch, for a row that has no room left; the last one only takes away."""
-    keys = {"status", "revision"}
-    least = {name: patch.assign[name] for name in keys}
+    keys = {"status", "revision"} | DUE_INDEX
+    least = {name: patch.assign[name] for name in keys if name in patch.assign}
     index = {name: patch.assign[name] for name in keys | PROBLEM_INDEX if name in patch.assign}
     reason = str(patch.assign.get("reason", ""))
     drop = patch.drop | {"timeline", "deferrals", "error"}
@@ -266,7 +342,7 @@ def _wait(  # noqa: PLR0913  as above
 
 
 def _finished(row: Row, now: datetime, keep_days: int) -> dict[str, Any]:
-    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | {"error", "deferrals"}
+    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals"}
     item = {name: value for name, value in row.item.items() if name not in gone}
     return item | {
         "revision": row.revision + 1,

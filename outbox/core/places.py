@@ -13,6 +13,7 @@ from outbox.core.text import bad_character, size
 # Enough that no partition of an index is hot below 8,000 writes a second (1,000 each), few enough to read all.
 SHARDS = 8
 LONGEST_KEY = 256
+OURS = "outbox:"
 # What the `problems` index shows of a row beside its keys, so that a list needs no look at the rows themselves.
 LISTED = ("status", "to", "subject", "reason", "error", "tags", "attempts", "created_at", "revision", "sender")
 
@@ -26,7 +27,14 @@ def check_key(key: str) -> str:
     """Take an idempotency key as an id. Raises `InvalidRequest`: 1 to 256 bytes, no control characters."""
     if not isinstance(key, str) or not 1 <= size(key) <= LONGEST_KEY or bad_character(key):
         raise InvalidRequest(f"idempotency_key must be text of 1 to {LONGEST_KEY} bytes without control characters")
+    if key.startswith(OURS):
+        raise InvalidRequest(f"idempotency_key must not begin with {OURS!r}, which the service uses itself")
     return key
+
+
+def delivery_mark(delivery_id: str) -> str:
+    """Give the id under which history notes that a delivery found in the API's records is taken by one mail."""
+    return f"{OURS}delivery:{delivery_id}"
 
 
 def shard(mail_id: str) -> int:

@@ -1,13 +1,15 @@
 """What the flows need from outside; adapters and the memory fakes of `outbox.testing` provide it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from outbox.core.change import Expect, Patch
 from outbox.core.mail import Mail
 from outbox.core.row import Item
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -49,8 +51,11 @@ class Store(Protocol):
     def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
         """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
 
-    def finish(self, mail_id: str, expect: Expect, finished: Item) -> None:
-        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`."""
+    def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+        """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`.
+
+        With `sole` no other mail may have taken the delivery of `finished`, and from then on none can.
+        """
 
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
@@ -73,16 +78,30 @@ class Store(Protocol):
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""
 
+    def has_delivery(self, delivery_id: str) -> bool:
+        """Tell whether history has a mail under the mail API's id."""
+
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
 
 
+class Register(Protocol):
+    """Small items that all workers share, by name."""
+
+    def get(self, name: str) -> Item | None:
+        """Read an item as it is now; None if there is none."""
+
+    def swap(self, name: str, seen: Item | None, new: Item) -> tuple[bool, Item | None]:
+        """Write an item if it is still as seen; tell whether it was written, and the item as it is now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The API took the mail. `remaining`: calls left in this minute, if it said so."""
+    """The API took the mail. `remaining`: calls left in this minute, `wait`: seconds until there are more, if said."""
 
     delivery_id: str
     remaining: int | None = None
+    wait: float | None = None
 
 
 class MailApi(Protocol):
@@ -92,23 +111,58 @@ class MailApi(Protocol):
     def longest_call(self) -> float:
         """The seconds after which a call has certainly ended."""
 
+    @property
+    def account(self) -> str:
+        """Name the address and credentials in use without giving them away. Raises `Stop` if there are none."""
+
+    def fresh_account(self) -> str:
+        """Read the credentials anew and name them. Raises `Stop` if there are none."""
+
     def send(self, mail: Mail) -> Accepted:
         """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A delivery in the API's own records with the content of a mail."""
+
+    delivery_id: str
+    created_at: datetime
+
+
+class Records(Protocol):
+    """The mail API's own records of what it accepted."""
+
+    def find(
+        self,
+        mail: Mail,
+        since: datetime,
+        until: datetime,
+        is_other: Callable[[str], bool],
+        spend: Callable[[], None],
+    ) -> Sequence[Seen]:
+        """List what may be this mail, the oldest first. Raises `NotAnswered`, `NoRecords`, `TryLater`, `Stop`."""
 
 
 class Limiter(Protocol):
     """The rate of the mail API, shared by all workers."""
 
-    def book(self, count: int, *, urgent: bool) -> int:
-        """Book calls to be made now; give how many may be made. The rest of the mails stay due."""
+    def book(self, count: int, *, urgent: bool) -> Sequence[datetime]:
+        """Take up to so many slots; give the moments of the calls, none when the line is full for now."""
+
+    def hold_back(self, seconds: float) -> None:
+        """Let nobody call for so long: the API said so."""
 
 
 class Unlimited:
     """No rate of our own: the API's 429 is what limits."""
 
-    def book(self, count: int, *, urgent: bool) -> int:  # noqa: ARG002  the port's form
-        """Allow every call."""
-        return count
+    def book(self, count: int, *, urgent: bool) -> Sequence[datetime]:  # noqa: ARG002  the port's form
+        """Allow every call, now."""
+        return [LONG_AGO] * count
+
+    def hold_back(self, seconds: float) -> None:
+        """Hold nobody back."""
 
 
 class Switch(Protocol):
@@ -117,6 +171,12 @@ class Switch(Protocol):
     def stopped(self) -> str | None:
         """Tell why nothing may be sent now, None if all is well."""
 
+    def trip(self, reason: str, who: str, account: str) -> None:
+        """Stop all sending because the API refused everybody; `account` names the address and credentials in use."""
+
+    def mend(self, account: str) -> bool:
+        """End a stop that was made for another account than this one; tell whether the line goes now."""
+
 
 class AlwaysOn:
     """A line nobody can stop."""
@@ -124,3 +184,10 @@ class AlwaysOn:
     def stopped(self) -> str | None:
         """Never stop."""
         return None
+
+    def trip(self, reason: str, who: str, account: str) -> None:
+        """Do not stop: the mails wait one by one."""
+
+    def mend(self, account: str) -> bool:  # noqa: ARG002  the port's form
+        """Go on, as ever."""
+        return True

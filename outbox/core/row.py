@@ -64,6 +64,11 @@ class Row:
         return whole(self.item.get("deferrals"))
 
     @property
+    def looks(self) -> int:
+        """Looks at the mail API's records that did not show it."""
+        return whole(self.item.get("looks"))
+
+    @property
     def due_at(self) -> datetime | None:
         """When somebody looks at it again."""
         return clock.parse(self.item.get("due_at"))

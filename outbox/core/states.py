@@ -54,7 +54,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     P: frozenset({P, S, W, F, H, Status.CANCELLED}),
     W: frozenset({P, S, W, F, H, Status.CANCELLED}),
     S: frozenset({W, F, U, C, H, Status.SENT}),
-    C: frozenset({P, U, C, Status.SENT}),
+    C: frozenset({W, F, U, C, Status.SENT}),
     F: frozenset({P, S, W, F, H, Status.CANCELLED}),
     U: frozenset({P, S, W, F, H, U, Status.SENT, Status.CANCELLED}),
     H: frozenset({P, W, H, F, Status.CANCELLED}),

@@ -1,24 +1,28 @@
-"""Outbox stream -> mail API: answer the doorbells of a batch, several at once."""
+"""Outbox stream -> mail API: answer the doorbells of a batch, several at once, within the rate."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
 from outbox.core.doorbell import Ask, Doorbell
 from outbox.flows.explain import explain
-from outbox.flows.send import Outcome, Sender
+from outbox.flows.send import Outcome, Sender, stopped_sentence
 
 log = structlog.get_logger()
+
+OVER_THE_RATE = "The mail API's rate is used up for the moment; it goes in its turn."
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Sends what rings; a doorbell it could not answer is given back to the caller."""
+    """Sends what rings; what does not fit into the rate waits, and dispatch is started for it."""
 
     sender: Sender
     threads: int
+    start_dispatch: Callable[[], None]
 
     def __call__(self, doorbells: Sequence[Doorbell], deadline: float) -> set[int]:
         """Answer all doorbells; give the positions of those to ring again (no time left, store out of reach).
@@ -29,23 +33,59 @@ class Deliver:
         by_mail: dict[str, list[int]] = {}
         for position, doorbell in enumerate(doorbells):
             by_mail.setdefault(doorbell.id, []).append(position)
-        with ThreadPoolExecutor(max_workers=max(1, min(self.threads, len(by_mail))), thread_name_prefix="mail") as pool:
-            answers: list[tuple[int, Future[bool]]] = [
-                (positions[0], pool.submit(self._answer, [doorbells[position] for position in positions], deadline))
-                for positions in by_mail.values()
-            ]
-        return {position for position, answer in answers if not answer.result()}
-
-    def _answer(self, doorbells: Sequence[Doorbell], deadline: float) -> bool:
         try:
-            answered = [self._answer_one(doorbell, deadline) for doorbell in doorbells]
-            return all(answered)
+            slots = self._slots([[doorbells[position] for position in positions] for positions in by_mail.values()])
+        except Exception:
+            log.exception("deliver.no_slots")
+            return {positions[0] for positions in by_mail.values()}
+        with ThreadPoolExecutor(max_workers=max(1, min(self.threads, len(by_mail))), thread_name_prefix="mail") as pool:
+            answers = [
+                (
+                    positions[0],
+                    pool.submit(self._answer, [doorbells[p] for p in positions], slots.get(mail_id), deadline),
+                )
+                for mail_id, positions in by_mail.items()
+            ]
+        outcomes = {position: answer.result() for position, answer in answers}
+        if any(Outcome.WAITING in outcome for outcome in outcomes.values()):
+            self._start_dispatch()
+        return {position for position, outcome in outcomes.items() if Outcome.NO_TIME in outcome}
+
+    def _slots(self, mails: Iterable[Sequence[Doorbell]]) -> Mapping[str, datetime]:
+        """Book one slot a mail that is to be sent, urgent mails first; a mail without one must wait."""
+        if self.sender.switch.stopped():
+            return {}
+        sends = [bells[0] for bells in mails if any(bell.ask is Ask.SEND for bell in bells)]
+        slots: dict[str, datetime] = {}
+        for urgent in (True, False):
+            ids = [bell.id for bell in sends if (bell.seen.get("urgent") is True) is urgent]
+            if ids:
+                slots |= dict(zip(ids, self.sender.limiter.book(len(ids), urgent=urgent), strict=False))
+        return slots
+
+    def _answer(self, doorbells: Sequence[Doorbell], slot: datetime | None, deadline: float) -> set[Outcome]:
+        try:
+            return {self._answer_one(doorbell, slot, deadline) for doorbell in doorbells}
         except Exception:
             log.exception("deliver.failed", id=doorbells[0].id)
-            return False
+            return {Outcome.NO_TIME}
 
-    def _answer_one(self, doorbell: Doorbell, deadline: float) -> bool:
+    def _answer_one(self, doorbell: Doorbell, slot: datetime | None, deadline: float) -> Outcome:
+        sender = self.sender
         if doorbell.ask is Ask.EXPLAIN:
-            explain(self.sender.store, self.sender.clock, doorbell.id, doorbell.before, self.sender.who)
-            return True
-        return self.sender.send(doorbell.seen, deadline) is not Outcome.NO_TIME
+            explain(sender.store, sender.clock, doorbell.id, doorbell.before, sender.who)
+            return Outcome.STALE
+        if reason := sender.switch.stopped():
+            # Not told apart from over the rate: a stopped line has nothing for dispatch to do.
+            outcome = sender.postpone(doorbell.seen, "stopped", stopped_sentence(reason))
+            return Outcome.STALE if outcome is Outcome.WAITING else outcome
+        if slot is None:
+            return sender.postpone(doorbell.seen, "over-rate", OVER_THE_RATE)
+        return sender.send(doorbell.seen, slot, deadline)
+
+    def _start_dispatch(self) -> None:
+        try:
+            self.start_dispatch()
+        except Exception:
+            # The schedule starts it within the minute all the same.
+            log.exception("deliver.dispatch_not_started")

@@ -1,89 +1,180 @@
-"""Rows whose time has come -> mail API: scheduled, backoff, lost doorbell, worker that died."""
+"""Rows whose time has come -> mail API, within the rate: scheduled, put off, over the rate, in doubt, left behind."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import moves, places
+from outbox.core import moves
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost
-from outbox.core.ports import Due
+from outbox.core.ports import Due, Register
 from outbox.core.row import Row
-from outbox.core.states import DUE, IN_FLIGHT, PROBLEMS
+from outbox.core.states import DUE, PROBLEMS, Status
+from outbox.flows.due import DueRows
 from outbox.flows.explain import explain
+from outbox.flows.lease import Lease
+from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
 from outbox.flows.write import write
 
 log = structlog.get_logger()
 
-PAGE = 100
+# How long to wait, in seconds, when the line of slots is full, before looking at it (and for urgent mail) again.
+FULL = 0.25
+RENEWED_EVERY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Works through what is due, urgent mail first; its cost follows what is due, not what is stored."""
+    """Works through what is due, urgent mail first; its cost follows what is due, not what is stored.
+
+    `parts`: how many dispatchers may work at once, each on its part of the index's shards.
+    """
 
     sender: Sender
+    look_up: LookUp
+    register: Register
+    start_dispatch: Callable[[], None]
     threads: int
+    parts: int = 1
+    pool: Callable[[int], Executor] = ThreadPoolExecutor
 
     def __call__(self, deadline: float) -> dict[str, int]:
-        """Send or explain everything due now until nothing is left or the time is up; count how it went.
+        """Send, look up or explain everything due until nothing is left or the time is up; count how it went.
 
-        `deadline`: epoch seconds at which this worker ends. An index lags behind, and a row may resist (a store that
-        is out of reach), so each entry is tried once a run: a run always ends.
+        One worker at a time holds the lease of a part; one that finds all of them held ends at once. `deadline`: epoch
+        seconds at which this worker ends. Each entry is tried once a run, so a row that resists (an index that lags, a
+        store out of reach) does not keep it going.
         """
-        counts: Counter[str] = Counter()
-        tried: set[Due] = set()
-        with ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="mail") as pool:
-            while page := self._next_page(tried):
-                tried.update(page)
-                counts.update(pool.map(lambda due: self._look(due, deadline), page))
-                if not self.sender.time_for_one(deadline):
-                    log.info("dispatch.out_of_time", tried=len(tried))
-                    break
-        log.info("dispatch.done", **counts)
-        return dict(counts)
+        if not self._line_goes():
+            return {"stopped": 1}
+        for part in range(self.parts):
+            lease = Lease(self.register, self.sender.clock, f"dispatch-{part}")
+            if lease.take():
+                return self._work(lease, DueRows(self.sender.store, self.sender.clock, part, self.parts), deadline)
+        return {"busy": 1}
 
-    def _next_page(self, tried: set[Due]) -> list[Due]:
-        for urgent in (True, False):
-            if page := list(self._fresh(tried, urgent=urgent)):
-                return page
-        return []
-
-    def _fresh(self, tried: set[Due], *, urgent: bool) -> Iterator[Due]:
-        now = self.sender.clock()
-        for lane in places.lanes(urgent=urgent):
-            seen_here = sum(1 for due in tried if due.lane == lane)
-            due_here = self.sender.store.due(lane, now, PAGE + seen_here)
-            yield from [due for due in due_here if due not in tried][:PAGE]
-
-    def _look(self, due: Due, deadline: float) -> str:
+    def _work(self, lease: Lease, due: DueRows, deadline: float) -> dict[str, int]:
         try:
-            return self._act(due, deadline)
+            with self.pool(self.threads) as pool:
+                counts = _Run(self, lease, due, pool, deadline).until_done()
+        finally:
+            lease.free()
+        log.info("dispatch.done", counts=counts)
+        return counts
+
+    def _line_goes(self) -> bool:
+        """Tell whether anything may be sent, ending a stop that was made for other credentials."""
+        switch = self.sender.switch
+        reason = switch.stopped()
+        if reason is None:
+            return True
+        try:
+            if switch.mend(self.sender.api.fresh_account()):
+                return True
         except Exception:
-            log.exception("dispatch.failed", id=due.id)
+            log.exception("dispatch.account")
+        log.error("line.stopped", reason=reason)
+        return False
+
+    def act(self, entry: Due, slot: datetime, deadline: float) -> str:
+        """Do for one row what its state asks for; give how it went in a word."""
+        try:
+            return self._act(entry, slot, deadline)
+        except Exception:
+            log.exception("dispatch.failed", id=entry.id)
             return "error"
 
-    def _act(self, due: Due, deadline: float) -> str:
-        item = self.sender.store.get(due.id)
-        if item is None or item.get("due_at") != due.due_at:
+    def _act(self, entry: Due, slot: datetime, deadline: float) -> str:
+        sender = self.sender
+        item = sender.store.get(entry.id)
+        if item is None or item.get("due_at") != entry.due_at:
             return "stale"
         row = Row(item)
         if row.status in DUE:
-            return self.sender.send(item, deadline).name.lower()
-        if row.status in IN_FLIGHT:
-            return self._write(row, lambda: moves.expired(row, self.sender.clock(), self.sender.who))
+            return sender.send(item, slot, deadline).name.lower()
+        if row.status is Status.CHECKING:
+            return self.look_up(row, slot) if sender.look_up_window else self._undecided(row)
+        if row.status is Status.SENDING:
+            now, window = sender.clock(), sender.look_up_window
+            return self._write(row, moves.doubtful(row, moves.worker_died(row), now, sender.who, window))
         if row.status in PROBLEMS:
-            return self._write(row, lambda: moves.filed(row, self.sender.clock(), self.sender.who))
-        return "explained" if explain(self.sender.store, self.sender.clock, due.id, {}, self.sender.who) else "stale"
+            return self._write(row, moves.filed(row, sender.clock(), sender.who))
+        return "explained" if explain(sender.store, sender.clock, entry.id, {}, sender.who) else "stale"
 
-    def _write(self, row: Row, patch: Callable[[], Patch]) -> str:
+    def _undecided(self, row: Row) -> str:
+        note = "The look-up in the mail API's records is switched off."
+        return self._write(row, moves.undecided(row, note, self.sender.clock(), self.sender.who))
+
+    def _write(self, row: Row, patch: Patch) -> str:
         try:
-            written = write(self.sender.store, row, seen(row.item, "revision", "status", "due_at"), patch())
+            written = write(self.sender.store, row, seen(row.item, "revision", "status", "due_at"), patch)
         except Lost:
             return "stale"
         log.warning("row.set_aside", id=row.id, status=written.get("status"), error=written.get("error"))
         return str(written.get("status", "")).lower()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of dispatch: books slots and hands rows to threads, never more than they can take."""
+
+    dispatch: Dispatch
+    lease: Lease
+    due: DueRows
+    pool: Executor
+    deadline: float
+    counts: Counter[str] = field(default_factory=Counter)
+    under_way: set[Future[str]] = field(default_factory=set)
+    renewed_at: datetime | None = None
+    helped: bool = False
+
+    def until_done(self) -> dict[str, int]:
+        """Go on until nothing is due, the time is up, the line is stopped or the lease is lost."""
+        while self._may_go_on():
+            handed_out, left = self._hand_out()
+            if not handed_out and not left and not self.under_way:
+                break
+            self._collect()
+            if left and not handed_out:
+                self.dispatch.sender.pause(FULL)
+            elif not handed_out:
+                wait(self.under_way, FULL, FIRST_COMPLETED)
+        wait(self.under_way)
+        self._collect()
+        return dict(self.counts)
+
+    def _may_go_on(self) -> bool:
+        sender = self.dispatch.sender
+        if not sender.time_for_one(self.deadline) or sender.switch.stopped():
+            return False
+        now = sender.clock()
+        if self.renewed_at is None or not self.renewed_at <= now < self.renewed_at + RENEWED_EVERY:
+            self.renewed_at = now
+            return self.lease.take()
+        return True
+
+    def _hand_out(self) -> tuple[int, int]:
+        """Start what there are threads and slots for; tell how many that are and how many must wait for a slot."""
+        entries, urgent = self.due.next(2 * self.dispatch.threads - len(self.under_way))
+        slots = self.dispatch.sender.limiter.book(len(entries), urgent=urgent) if entries else []
+        for entry, slot in zip(entries, slots, strict=False):
+            self.under_way.add(self.pool.submit(self.dispatch.act, entry, slot, self.deadline))
+        self.due.put_back(entries[len(slots) :], urgent=urgent)
+        self._call_for_help()
+        return len(slots), len(entries) - len(slots)
+
+    def _call_for_help(self) -> None:
+        """Start another dispatcher, once, when there is more to do and there may be more of us."""
+        if self.dispatch.parts > 1 and self.due.backlog and not self.helped:
+            self.helped = True
+            self.dispatch.start_dispatch()
+
+    def _collect(self) -> None:
+        done = {future for future in self.under_way if future.done()}
+        self.counts.update(future.result() for future in done)
+        self.under_way -= done

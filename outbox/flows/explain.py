@@ -49,6 +49,6 @@ def _patch(row: Row, before: Mapping[str, Any], clock: Clock, who: str) -> Patch
     if row.status in PROBLEMS:
         return moves.filed(row, clock(), who)
     if row.status in IN_FLIGHT:
-        return moves.expired(row, clock(), who)
+        return moves.overwritten(row, row.item, clock(), who)
     problem = Problem(missing, "is missing or no moment in time, so the mail would never go; send it again from here")
     return moves.unreadable(row, problem, clock(), who)

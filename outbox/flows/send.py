@@ -7,11 +7,10 @@ that the call was not made. After the call: the same. After the settle: nothing 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
 
 import structlog
 
@@ -28,8 +27,10 @@ from outbox.core.errors import (
     TryLater,
 )
 from outbox.core.mail import Mail
-from outbox.core.ports import Clock, Limiter, MailApi, Store, Switch
-from outbox.core.row import Row
+from outbox.core.ports import LONG_AGO, Clock, Limiter, MailApi, Store, Switch
+from outbox.core.row import Item, Row
+from outbox.core.states import Status
+from outbox.core.text import shorten
 from outbox.flows import settle
 from outbox.flows.write import write
 
@@ -37,6 +38,8 @@ log = structlog.get_logger()
 
 # Time to settle after the call has ended, in seconds: retries of the store included.
 SETTLING = 10.0
+# A call later than this after its slot would crowd those of other slots; it books anew.
+LATEST = timedelta(seconds=0.5)
 
 
 class Outcome(Enum):
@@ -45,7 +48,7 @@ class Outcome(Enum):
     SENT = "sent"
     FAILED = "failed"
     WAITING = "waiting"
-    UNKNOWN = "unknown"
+    IN_DOUBT = "in doubt"
     STALE = "stale"
     NO_TIME = "no time"
 
@@ -59,47 +62,66 @@ class Sender:
     clock: Clock
     switch: Switch
     limiter: Limiter
+    pause: Callable[[float], None]
     who: str
     lease_seconds: float
     keep_days: int
+    look_up_window: timedelta
 
-    def send(self, item: Mapping[str, Any], deadline: float) -> Outcome:
-        """Send the mail of a row if the row is still as seen. `deadline`: epoch seconds at which this worker ends."""
-        if not self.time_for_one(deadline) or self.switch.stopped() or not self._booked(item):
+    def send(self, item: Item, slot: datetime, deadline: float) -> Outcome:
+        """Send the mail of a row at its slot, if the row is still as seen.
+
+        `deadline`: epoch seconds at which this worker ends. A slot that has gone by is not used: the row stays due.
+        """
+        self.pause(max(0.0, (slot - self.clock()).total_seconds()))
+        if not self.time_for_one(deadline):
             return Outcome.NO_TIME
+        if reason := self.switch.stopped():
+            return self.postpone(item, "stopped", stopped_sentence(reason))
         try:
             row = self._claim(item)
         except Lost:
             return Outcome.STALE
         except TooLarge:
             return self._no_room(str(item["id"]))
-        outcome = self._call(row, deadline)
+        outcome = self._call(row, slot, deadline)
         log.info("mail.tried", id=row.id, outcome=outcome.name, attempts=row.attempts)
         return outcome
+
+    def postpone(self, item: Item, error: str, sentence: str) -> Outcome:
+        """Let a row wait for dispatch, if it is still as seen; nothing is counted against the mail."""
+        if item.get("status") == Status.WAITING:
+            return Outcome.WAITING
+        expect, patch = moves.postponed(item, self.clock(), error, sentence)
+        try:
+            self.store.update(str(item["id"]), expect, patch)
+        except Lost:
+            return Outcome.STALE
+        except TooLarge:
+            return self._no_room(str(item["id"]))
+        return Outcome.WAITING
 
     def time_for_one(self, deadline: float) -> bool:
         """Tell whether a call begun now would end, and be written down, before the deadline."""
         return self.clock().timestamp() + self.api.longest_call + SETTLING <= deadline
 
-    def _booked(self, item: Mapping[str, Any]) -> bool:
-        return self.limiter.book(1, urgent=item.get("urgent") is True) == 1
-
-    def _claim(self, item: Mapping[str, Any]) -> Row:
+    def _claim(self, item: Item) -> Row:
         lease = timedelta(seconds=self.lease_seconds)
         expect, patch = moves.claim(item, self.clock(), lease, secrets.token_hex(6))
         return Row(self.store.update(str(item["id"]), expect, patch))
 
-    def _call(self, row: Row, deadline: float) -> Outcome:
+    def _call(self, row: Row, slot: datetime, deadline: float) -> Outcome:
         try:
             mail = row.mail()
         except RowBroken as broken:
             settle.write_if_mine(self.store, row, moves.unreadable(row, broken.problem, self.clock(), self.who))
             return Outcome.FAILED
         lease_end = row.due_at.timestamp() if row.due_at else 0.0
-        # The claim itself may have taken long (retries of the store): look at the time again before the call.
-        if not self.time_for_one(min(deadline, lease_end)):
+        # The claim itself may have taken long (retries of the store): look at the time, and at the slot, once more.
+        late = slot is not LONG_AGO and self.clock() > slot + LATEST
+        if late or not self.time_for_one(min(deadline, lease_end)):
             settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
-            return Outcome.NO_TIME
+            return Outcome.WAITING if late else Outcome.NO_TIME
         return self._send(row, mail)
 
     def _send(self, row: Row, mail: Mail) -> Outcome:
@@ -109,18 +131,40 @@ class Sender:
             settle.write_if_mine(self.store, row, moves.refused(row, str(error), self.clock(), self.who))
             return Outcome.FAILED
         except (TryLater, Stop) as error:
+            self._tell_everybody(error)
             settle.write_if_mine(self.store, row, moves.put_off(row, error, self.clock(), self.who))
             return Outcome.WAITING
         except OutcomeUnknown as error:
-            settle.unknown(self.store, row, str(error), self.clock, self.who)
-            return Outcome.UNKNOWN
+            return self._in_doubt(row, str(error))
         except Exception as error:
+            # A bug after the request may have left must not send twice.
             log.exception("send.bug", id=row.id)
-            settle.unknown(self.store, row, f"an unexpected {type(error).__name__}.", self.clock, self.who)
-            return Outcome.UNKNOWN
+            return self._in_doubt(row, f"an unexpected {type(error).__name__}.")
         finished = moves.sent(row, accepted.delivery_id, self.clock(), self.keep_days, self.who)
         settle.sent(self.store, row, finished, self.clock, self.who)
+        if accepted.remaining == 0:
+            self.limiter.hold_back(1.0 if accepted.wait is None else accepted.wait)
         return Outcome.SENT
+
+    def _in_doubt(self, row: Row, doubt: str) -> Outcome:
+        settle.doubtful(self.store, row, doubt, self.clock, self.who, self.look_up_window)
+        return Outcome.IN_DOUBT
+
+    def _tell_everybody(self, error: TryLater | Stop) -> None:
+        """Let the other workers know what the API said; whether they hear it does not matter to this mail."""
+        try:
+            if isinstance(error, Stop):
+                self.switch.trip(str(error), self.who, self._account())
+            elif error.wait is not None:
+                self.limiter.hold_back(error.wait)
+        except Exception:
+            log.exception("send.not_told")
+
+    def _account(self) -> str:
+        try:
+            return self.api.account
+        except Stop:
+            return "none"
 
     def _no_room(self, mail_id: str) -> Outcome:
         """Put a row aside that has no room even for a claim; it was not sent."""
@@ -139,3 +183,8 @@ class Sender:
         except Lost:
             return Outcome.STALE
         return Outcome.FAILED
+
+
+def stopped_sentence(reason: str) -> str:
+    """Say on a row that the line is stopped, and why."""
+    return shorten(f"Nothing is being sent: {reason} It goes when the line is resumed.", 400)

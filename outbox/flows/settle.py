@@ -1,6 +1,7 @@
 """Writing down how a step ended, also when the row has no room left or was changed meanwhile."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -35,9 +36,9 @@ def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
     return True
 
 
-def unknown(store: Store, row: Row, reason: str, now: Clock, who: str) -> None:
+def doubtful(store: Store, row: Row, doubt: str, now: Clock, who: str, window: timedelta) -> None:  # noqa: PLR0913
     """Note that a mail may have been sent, also over a row saved by hand meanwhile: it must not go again by itself."""
-    if write_if_mine(store, row, moves.unknown(row, reason, now(), who)):
+    if write_if_mine(store, row, moves.doubtful(row, doubt, now(), who, window)):
         return
 
     def again(current: Row) -> Patch | None:

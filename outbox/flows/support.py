@@ -88,6 +88,21 @@ class Support:
             return Row(finished)
         raise ChangedMeanwhile(mail_id)
 
+    def confirm(self, mail_id: str, who: str, delivery_id: str = "") -> Row:
+        """Move an UNKNOWN mail to history because a person says it was sent. Raises `NotFound`, `WrongState`."""
+        _check_who(who)
+        for _ in range(TRIES):
+            row = self._movable(mail_id, "confirmed as sent")
+            if row.status is not Status.UNKNOWN:
+                raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
+            finished = moves.said_sent(row, delivery_id, self.clock(), self.keep_days, who)
+            try:
+                self.store.finish(mail_id, seen(row.item, "revision", "status"), finished)
+            except Lost:
+                continue
+            return Row(finished)
+        raise ChangedMeanwhile(mail_id)
+
     def edit(  # noqa: PLR0913  who, what, when, and against which version
         self,
         mail_id: str,

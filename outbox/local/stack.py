@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +47,7 @@ class StackInfo:
     stack_name: str
     outbox_table: str
     history_table: str
+    control_table: str
     functions: dict[str, str]
     secret_id: str
     mail_api_url: str
@@ -74,18 +75,20 @@ class LocalStack:
         code: bytes | None = None,
         auth: bool = True,
         sandbox_arguments: tuple[str, ...] = (),
+        parameters: Mapping[str, str] | None = None,
         say: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Take the address of another mail API and its account, and what a test replaces.
 
         With ``mail_api_url`` there is no sandbox. ``auth`` enforces the template's role policies on the
-        calls of the functions. ``say`` hears of each step.
+        calls of the functions. ``parameters`` of the template win over what this sets. ``say`` hears of each step.
         """
         self._mail_api_url = mail_api_url
         self._account = {"login_id": login_id, "api_key": api_key}
         self._template = template
         self._code = code
         self._say = say
+        self._parameters = dict(parameters or {})
         self._arguments = [
             *(["--no-sandbox"] if mail_api_url else []),
             *([] if auth else ["--no-auth"]),
@@ -194,7 +197,7 @@ class LocalStack:
             "MailApiSecret": secret["ARN"],
             "Architecture": deployment.architecture(),
             "DeletionProtection": "false",
-        }
+        } | self._parameters
         template = self._template or deployment.template_path()
         try:
             code = self._code or deployment.bundle()
@@ -214,6 +217,7 @@ class LocalStack:
             stack_name=STACK_NAME,
             outbox_table=outputs["OutboxTable"],
             history_table=outputs["HistoryTable"],
+            control_table=outputs["ControlTable"],
             functions={"deliver": outputs["DeliverFunction"], "dispatch": outputs["DispatchFunction"]},
             secret_id=parameters["MailApiSecret"],
             mail_api_url=parameters["MailApiUrl"],

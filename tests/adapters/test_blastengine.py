@@ -7,7 +7,8 @@ import pytest
 import respx
 
 from outbox import Attachment, ListUnsubscribe
-from outbox.adapters.blastengine import BlastengineApi, payload_of, token
+from outbox.adapters.api_client import ApiClient, token
+from outbox.adapters.blastengine import BlastengineApi, payload_of
 from outbox.adapters.secrets import Credentials
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from tests.conftest import make_mail
@@ -39,7 +40,7 @@ def http():
 
 @pytest.fixture
 def api(http):
-    return BlastengineApi(http, BASE, Source())
+    return BlastengineApi(ApiClient(http, BASE, Source()))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_a_refused_token_is_made_anew_from_a_changed_secret(http):
             else httpx.Response(401)
         )
     )
-    assert BlastengineApi(http, BASE, source).send(make_mail()).delivery_id == "1"
+    assert BlastengineApi(ApiClient(http, BASE, source)).send(make_mail()).delivery_id == "1"
 
 
 @respx.mock
@@ -255,7 +256,7 @@ def test_an_answer_that_drips_for_ever_ends(http):
 
     transport = httpx.MockTransport(lambda _request: httpx.Response(201, stream=Drip()))
     with httpx.Client(transport=transport) as client:
-        api = BlastengineApi(client, BASE, Source(), answer_seconds=30, monotonic=lambda: next(ticks))
+        api = BlastengineApi(ApiClient(client, BASE, Source(), answer_seconds=30, monotonic=lambda: next(ticks)))
         with pytest.raises(OutcomeUnknown):
             api.send(make_mail())
 
@@ -320,4 +321,4 @@ def test_sends_files_as_the_vendors_clients_do(api):
 
 def test_says_how_long_a_call_can_last(http):
     """The bound counts leaving, waiting and the last piece of the answer."""
-    assert BlastengineApi(http, BASE, Source(), answer_seconds=30).longest_call == 2 + 30 + 5 + 30 + 30 + 30
+    assert BlastengineApi(ApiClient(http, BASE, Source(), answer_seconds=30)).longest_call == 2 + 30 + 5 + 30 + 30 + 30

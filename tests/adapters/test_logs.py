@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from outbox.adapters import logs
-from outbox.adapters.blastengine import token
+from outbox.adapters.api_client import token
 from outbox.adapters.secrets import Credentials
 from outbox.core.errors import Rejected
 

@@ -12,7 +12,6 @@ from outbox.cli import program
 from outbox.cli.connect import Desk, Options
 from outbox.core.mail import Mail
 from outbox.core.row import Row
-from outbox.flows.deliver import Deliver
 from tests.conftest import Service, make_mail
 
 
@@ -73,7 +72,7 @@ class Terminal:
     def _settled(self, mail_id: str, parts: dict[str, Any], answer: Callable[[Mail], Any] | None) -> str:
         self.write(mail_id, **parts)
         self.service.api.answer = answer
-        Deliver(self.service.sender(), 1)(self.service.doorbells(), self.service.deadline)
+        self.service.deliver()
         self.service.api.answer = None
         return mail_id
 

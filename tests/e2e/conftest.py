@@ -63,9 +63,13 @@ def deployed(local_stack: LocalStack) -> Iterator[Deployed]:
     """Give the running service with an obedient mail API and empty tables."""
     service = Deployed(local_stack)
     service.sandbox.post("/_sandbox/reset").raise_for_status()
-    for table in (service.info.outbox_table, service.info.history_table):
+    for table in (service.info.outbox_table, service.info.history_table, service.info.control_table):
         for page in service.dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="id"):
             for item in page["Items"]:
                 service.dynamodb.delete_item(TableName=table, Key=item)
     yield service
+    if service.dynamodb.get_item(TableName=service.info.control_table, Key={"id": {"S": "switch"}}).get("Item"):
+        service.dynamodb.delete_item(TableName=service.info.control_table, Key={"id": {"S": "switch"}})
+        # The functions believe for two seconds what they read of it.
+        time.sleep(2.2)
     service.sandbox.close()

@@ -147,7 +147,9 @@ def test_a_scheduled_mail_goes_at_its_time_and_not_before(deployed):
     mail_id = deployed.outbox.enqueue(make_mail(), send_at=at).id
     while datetime.now(UTC) < at - timedelta(seconds=0.3):
         deployed.dispatch()
-        assert deployed.outbox.get(mail_id).status == "WAITING"
+        status = deployed.outbox.get(mail_id).status
+        # A slow call may have ended after the time had come.
+        assert status == "WAITING" or datetime.now(UTC) > at
         time.sleep(0.2)
     deployed.until(mail_id, "SENT", nudge=deployed.dispatch)
     assert deployed.arrived()[0]["received_at"] >= at.timestamp() - 0.001

@@ -70,7 +70,7 @@ def test_an_unknown_mail_goes_after_a_raw_edit(service, mail):
     def unknown(_sent):
         raise OutcomeUnknown("no answer.")
 
-    service.api.answer = unknown
+    service.api.answer, service.look_up_minutes = unknown, 0
     mail_id = service.outbox.enqueue(mail()).id
     service.ring_until_quiet()
     service.api.answer = None
@@ -238,7 +238,7 @@ def test_an_older_version_saved_over_a_row_being_sent_sends_nothing_twice(servic
     service.api.answer = answer
     bell = service.doorbells()[0]
     with contextlib.suppress(Dies):
-        service.sender().send(bell.seen, service.deadline)
+        service.sender().send(bell.seen, service.clock(), service.deadline)
     service.api.answer = None
     service.ring_until_quiet()
     service.clock.forward(days=2)

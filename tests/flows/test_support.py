@@ -138,7 +138,7 @@ def a_mail_in(service, mail, failed, state):
     if state == "FAILED":
         service.ring_until_quiet()
     if state == "UNKNOWN":
-        answer, service.api.answer = service.api.answer, unknown
+        answer, service.api.answer, service.look_up_minutes = service.api.answer, unknown, 0
         service.ring_until_quiet()
         service.api.answer = answer
     if state == "HELD":

@@ -40,6 +40,7 @@ def target(resource: Any) -> str:
     return ".".join(argument) if function == "Fn::GetAtt" else str(argument)
 
 
+START = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-dispatch"
 SENDING = {
     ("dynamodb:GetItem", "Outbox.Arn"),
     ("dynamodb:UpdateItem", "Outbox.Arn"),
@@ -47,6 +48,10 @@ SENDING = {
     ("dynamodb:GetItem", "History.Arn"),
     ("dynamodb:PutItem", "History.Arn"),
     ("dynamodb:UpdateItem", "History.Arn"),
+    ("dynamodb:Query", "${History.Arn}/index/by_delivery"),
+    ("dynamodb:GetItem", "Control.Arn"),
+    ("dynamodb:PutItem", "Control.Arn"),
+    ("lambda:InvokeFunction", START),
     ("secretsmanager:GetSecretValue", "MailApiSecret"),
 }
 

@@ -126,12 +126,17 @@ def test_failures_raise_alarms(resources: dict[str, Any]) -> None:
     """Errors, lag, unheard records and a silent schedule are each watched, and the topic hears of them."""
     alarms = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     watched = {
-        (each["Namespace"], each["MetricName"], *map(str, each["Dimensions"][0]["Value"].values()))
+        (
+            str(each["Namespace"]),
+            each["MetricName"],
+            *(str(*part["Value"].values()) for part in each.get("Dimensions", [])),
+        )
         for each in alarms
         if each["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic"
     }
     assert watched == {
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "['Unheard', 'QueueName']"),
+        ("{'Ref': 'AWS::StackName'}", "LineStopped"),
         ("AWS/Lambda", "IteratorAge", "Deliver"),
         ("AWS/Lambda", "Errors", "Deliver"),
         ("AWS/Lambda", "Errors", "Dispatch"),

@@ -19,7 +19,13 @@ def test_names_every_missing_setting_in_one_message():
     """A deployment is not fixed one setting at a time."""
     with pytest.raises(MissingSettings) as error:
         load(WorkerSettings)
-    assert set(error.value.names) == {"OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE", "OUTBOX_MAIL_API_URL", "OUTBOX_SECRET_ID"}
+    assert set(error.value.names) == {
+        "OUTBOX_TABLE",
+        "OUTBOX_HISTORY_TABLE",
+        "OUTBOX_MAIL_API_URL",
+        "OUTBOX_SECRET_ID",
+        "OUTBOX_CONTROL_TABLE",
+    }
     assert all(name in str(error.value) for name in error.value.names)
 
 
@@ -34,7 +40,7 @@ def test_arguments_win_over_the_environment(monkeypatch):
     """What the caller says counts."""
     monkeypatch.setenv("OUTBOX_TABLE", "from-environment")
     monkeypatch.setenv("OUTBOX_HISTORY_TABLE", "history")
-    settings = load(WorkerSettings, table="given", mail_api_url="https://x.example/", secret_id="s")
+    settings = load(WorkerSettings, table="given", mail_api_url="https://x.example/", secret_id="s", control_table="c")
     assert (settings.table, settings.history_table, settings.mail_api_url) == ("given", "history", "https://x.example")
 
 
@@ -46,11 +52,19 @@ def test_arguments_win_over_the_environment(monkeypatch):
         ("log_level", "LOUD"),
         ("threads", 0),
         ("history_days", 0),
+        ("rate_burst", 250),
+        ("rate_per_minute", 0),
     ],
 )
 def test_refuses_settings_that_cannot_work(name, value):
     """A token is never sent over plain HTTP to another machine; bounds are bounds."""
-    right = {"table": "t", "history_table": "h", "mail_api_url": "https://x.example", "secret_id": "s"}
+    right = {
+        "table": "t",
+        "history_table": "h",
+        "mail_api_url": "https://x.example",
+        "secret_id": "s",
+        "control_table": "c",
+    }
     with pytest.raises(MissingSettings) as error:
         load(WorkerSettings, **right | {name: value})
     assert error.value.names == (f"OUTBOX_{name.upper()}",)

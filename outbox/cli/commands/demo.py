@@ -54,6 +54,7 @@ def demo(
 
 def _play(cli: Cli, *, stay: bool) -> bool:
     from outbox.local import demo as local  # noqa: PLC0415
+    from outbox.local.demo import PARAMETERS  # noqa: PLC0415
     from outbox.local.stack import LocalStack  # noqa: PLC0415
 
     # On stderr, and only where somebody watches: stdout is for the outcome.
@@ -61,7 +62,7 @@ def _play(cli: Cli, *, stay: bool) -> bool:
     say = lambda line: progress.update(cell(line))  # noqa: E731
     with ExitStack() as down:
         with progress:
-            stack = down.enter_context(LocalStack(say=say))
+            stack = down.enter_context(LocalStack(parameters=PARAMETERS, say=say))
             report = local.run(stack, say)
         _tell(cli, report, stack.info, stay=stay)
         return report.ok and (not stay or _stay(stack))

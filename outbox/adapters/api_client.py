@@ -1,0 +1,122 @@
+"""Calls of the mail API over HTTP: token, bounds, and the decision when no answer comes at all."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+
+from outbox.adapters.secrets import Credentials
+from outbox.core.errors import OutcomeUnknown, Stop, TryLater
+
+# A refusal of credentials within this many seconds leaves time for a second call with newer ones.
+QUICK = 2.0
+UNAUTHORIZED = 401
+
+
+class CredentialsSource(Protocol):
+    """Gives the credentials, newer ones when told which were refused."""
+
+    def __call__(self, *, refused: Credentials | None = None) -> Credentials:
+        """Give the credentials. Raises `Stop` if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the headers and the beginning of the body."""
+
+    status: int
+    headers: httpx.Headers
+    body: str
+
+
+class ApiClient:
+    """Calls through the HTTP client it is handed, whose time-outs must be set; threads may share it.
+
+    `answer_seconds` bounds a whole answer, however slowly it drips.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        base_url: str,
+        credentials: CredentialsSource,
+        answer_seconds: float = 30.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._base, self._credentials = client, base_url.rstrip("/"), credentials
+        self._answer_seconds, self._monotonic = answer_seconds, monotonic
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call has certainly ended: the last piece of an answer may come a time-out late."""
+        timeout = self._client.timeout
+        leaving = sum(part or 0.0 for part in (timeout.pool, timeout.connect, timeout.write))
+        return QUICK + leaving + self._answer_seconds + (timeout.read or 0.0)
+
+    @property
+    def account(self) -> str:
+        """Name the address and credentials in use without giving them away: another name means that they changed."""
+        return hashlib.sha256(f"{self._base} {token(self._credentials())}".encode()).hexdigest()[:16]
+
+    def forget_credentials(self) -> None:
+        """Read the secret again before the next call."""
+        self._credentials(refused=self._credentials())
+
+    def call(self, method: str, path: str, *, longest: int, **parts: Any) -> Answer:  # noqa: ANN401  httpx's own parts
+        """Make a call; refused credentials are tried once more with newer ones. `longest`: bytes of the body to read.
+
+        Raises `TryLater` when nothing left this machine, `OutcomeUnknown` when no answer came, `Stop` when the address
+        is none or the credentials cannot be read.
+        """
+        credentials = self._credentials()
+        began = self._monotonic()
+        answer = self._once(method, path, credentials, longest, parts)
+        if answer.status == UNAUTHORIZED:
+            fresh = self._credentials(refused=credentials)
+            if fresh != credentials and self._monotonic() - began < QUICK:
+                return self._once(method, path, fresh, longest, parts)
+        return answer
+
+    def _once(self, method: str, path: str, credentials: Credentials, longest: int, parts: dict[str, Any]) -> Answer:
+        headers = {"Authorization": f"Bearer {token(credentials)}", "Accept-Language": "en-US"} | parts.get(
+            "headers", {}
+        )
+        began = self._monotonic()
+        try:
+            request = self._client.build_request(method, self._base + path, **parts | {"headers": headers})
+            response = self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                return Answer(response.status_code, response.headers, self._read(response, began, longest))
+            finally:
+                response.close()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            message = f"no connection to the mail API ({type(error).__name__})."
+            raise TryLater(message) from None
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            message = "the mail API's address is no web address."
+            raise Stop(message) from None
+        except httpx.TimeoutException as error:
+            waited = self._monotonic() - began
+            message = f"the mail API did not answer within {waited:.0f} s ({type(error).__name__})."
+            raise OutcomeUnknown(message) from None
+        except httpx.HTTPError as error:
+            message = f"the connection to the mail API broke before its answer came ({type(error).__name__})."
+            raise OutcomeUnknown(message) from None
+
+    def _read(self, response: httpx.Response, began: float, longest: int) -> str:
+        body = b""
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > longest or self._monotonic() - began > self._answer_seconds:
+                break
+        return body[:longest].decode("utf-8", "replace")
+
+
+def token(credentials: Credentials) -> str:
+    """Make the bearer token: base64 of the lower-case hex of SHA-256 over login id and API key, joined."""
+    digest = hashlib.sha256((credentials.login_id + credentials.api_key).encode()).hexdigest()
+    return base64.b64encode(digest.encode()).decode()

@@ -1,0 +1,60 @@
+"""What is due, in the order it should go: urgent first, then by time; each entry once a run."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from outbox.core import places
+from outbox.core.ports import Clock, Due, Store
+
+PAGE = 50
+
+
+@dataclass(slots=True)
+class DueRows:
+    """Entries of the `due` index, of one of `parts` equal parts of its shards."""
+
+    store: Store
+    clock: Clock
+    part: int = 0
+    parts: int = 1
+    tried: set[Due] = field(default_factory=set)
+    _bulk: deque[Due] = field(default_factory=deque)
+
+    def next(self, count: int) -> tuple[list[Due], bool]:
+        """Give up to so many entries of one kind, and whether they are urgent; urgent mail is looked for every time."""
+        if urgent := self._read(urgent=True):
+            return self._hand_out(urgent[:count]), True
+        if not self._bulk:
+            self._bulk.extend(self._read(urgent=False))
+        return self._hand_out([self._bulk.popleft() for _ in range(min(count, len(self._bulk)))]), False
+
+    def put_back(self, entries: list[Due], *, urgent: bool) -> None:
+        """Take back entries for which there was no slot."""
+        self.tried.difference_update(entries)
+        if not urgent:
+            self._bulk.extendleft(reversed(entries))
+
+    @property
+    def backlog(self) -> bool:
+        """Tell whether more is waiting than was asked for."""
+        return bool(self._bulk)
+
+    def _hand_out(self, entries: list[Due]) -> list[Due]:
+        self.tried.update(entries)
+        return entries
+
+    def _read(self, *, urgent: bool) -> list[Due]:
+        lanes = places.lanes(urgent=urgent)[self.part :: self.parts]
+        return sorted((entry for lane in lanes for entry in self._fresh(lane)), key=attrgetter("due_at", "id"))
+
+    def _fresh(self, lane: str) -> Iterable[Due]:
+        """Give entries not tried yet; an index that lags may still show what has been handled."""
+        limit = PAGE
+        while True:
+            found = self.store.due(lane, self.clock(), limit)
+            fresh = [entry for entry in found if entry not in self.tried]
+            if fresh or len(found) < limit:
+                return fresh
+            limit *= 2

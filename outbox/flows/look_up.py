@@ -1,0 +1,134 @@
+"""A mail in doubt -> the mail API's own records: found it is history, otherwise its policy decides in the end.
+
+A hit is proof, a miss is only «not seen yet». A delivery belongs to one mail: those whose ids history has are other
+mails; one younger than a lease may yet be claimed by the worker that got it as an answer, so it is left alone until
+then; and the move to history marks the delivery as taken, so that of two mails of one content each finds its own.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from outbox.core import backoff, clock, moves, places
+from outbox.core.change import Patch, seen
+from outbox.core.errors import Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
+from outbox.core.ports import Clock, Limiter, Records, Seen, Store
+from outbox.core.row import Row
+from outbox.flows.write import write
+
+log = structlog.get_logger()
+
+# When the rate has no room for a look, the mails themselves go first.
+NO_ROOM = timedelta(seconds=10)
+# An API that answers nothing for so long will not tell any more; then the policy decides.
+GIVEN_UP = timedelta(hours=24)
+
+
+class _NoSlot(Exception):
+    """The rate has no room for another call now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Looks for mails in doubt, a call at a time within the rate."""
+
+    store: Store
+    records: Records
+    limiter: Limiter
+    clock: Clock
+    pause: Callable[[float], None]
+    who: str
+    lease_seconds: float
+    keep_days: int
+
+    def __call__(self, row: Row, slot: datetime) -> str:
+        """Look once for a CHECKING mail and write down what came of it; give the state it is in then, in lower case.
+
+        `slot`: the moment of its first call, booked already.
+        """
+        try:
+            patch = self._look(row, self._spender(slot))
+        except Lost:
+            return "stale"
+        if patch is None:
+            return "sent"
+        try:
+            written = write(self.store, row, seen(row.item, "revision", "status"), patch)
+        except Lost:
+            return "stale"
+        log.info("mail.looked_up", id=row.id, status=written.get("status"))
+        return str(written["status"]).lower()
+
+    def _look(self, row: Row, spend: Callable[[], None]) -> Patch | None:
+        now = self.clock()
+        since = clock.parse(row.item.get("check_from")) or row.created_at or now
+        try:
+            until = since + timedelta(seconds=self.lease_seconds)
+            deliveries = self.records.find(row.mail(), since, until, self._is_other, spend)
+        except RowBroken as broken:
+            return moves.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
+        except NoRecords as error:
+            return moves.undecided(row, str(error), now, self.who)
+        except _NoSlot:
+            return moves.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
+        except (NotAnswered, TryLater, Stop) as error:
+            return self._not_answered(row, error, now)
+        return self._found(row, deliveries, now)
+
+    def _found(self, row: Row, deliveries: Sequence[Seen], now: datetime) -> Patch | None:
+        too_young = []
+        for delivery in deliveries:
+            ripe = delivery.created_at + timedelta(seconds=self.lease_seconds) + moves.CLOCKS_APART
+            if ripe > now:
+                too_young.append(ripe)
+            elif self._take(row, delivery.delivery_id, now):
+                return None
+        if too_young:
+            note = "A delivery that may be this mail was seen; it is left to settle."
+            return moves.looked(row, min(too_young), note, counts=False)
+        until = clock.parse(row.item.get("check_until")) or now
+        next_look = backoff.next_look(now, row.looks, until)
+        if next_look is None:
+            return moves.undecided(
+                row, f"It was not seen in the mail API's records ({row.looks + 1} looks).", now, self.who
+            )
+        return moves.looked(row, next_look, "It has not been seen there yet.")
+
+    def _take(self, row: Row, delivery_id: str, now: datetime) -> bool:
+        """Move the mail to history as this delivery; False if another mail has taken it meanwhile."""
+        finished = moves.found(row, delivery_id, now, self.keep_days, self.who)
+        try:
+            self.store.finish(row.id, seen(row.item, "revision", "status"), finished, sole=True)
+        except Lost:
+            if self._is_other(delivery_id):
+                return False
+            raise
+        log.info("mail.found", id=row.id, delivery_id=delivery_id)
+        return True
+
+    def _not_answered(self, row: Row, error: Exception, now: datetime) -> Patch:
+        if isinstance(error, TryLater) and error.wait is not None:
+            self.limiter.hold_back(error.wait)
+        until = clock.parse(row.item.get("check_until")) or now
+        if now >= until + GIVEN_UP:
+            return moves.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
+        next_look = now + timedelta(seconds=backoff.wait_seconds(min(row.looks + 1, 4)))
+        return moves.looked(row, next_look, f"The mail API's records did not answer: {error}")
+
+    def _is_other(self, delivery_id: str) -> bool:
+        taken = self.store.get_finished(places.delivery_mark(delivery_id)) is not None
+        return taken or self.store.has_delivery(delivery_id)
+
+    def _spender(self, slot: datetime) -> Callable[[], None]:
+        """Make the step before each call: wait for its slot, the first of which is booked already."""
+        booked = [slot]
+
+        def spend() -> None:
+            slots = [booked.pop()] if booked else self.limiter.book(1, urgent=False)
+            if not slots:
+                raise _NoSlot
+            self.pause(max(0.0, (slots[0] - self.clock()).total_seconds()))
+
+        return spend

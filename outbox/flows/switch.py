@@ -1,0 +1,97 @@
+"""The switch that stops all sending: one small item that every worker looks at before it claims."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from outbox.core import clock
+from outbox.core.ports import Clock, Register
+from outbox.core.text import shorten
+
+log = structlog.get_logger()
+
+NAME = "switch"
+# Every worker obeys within five seconds: it believes what it read for two, and a call under way is let end.
+BELIEVED_SECONDS = 2.0
+TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether the line is stopped: by whom, since when and why. `account` marks a stop that new credentials end."""
+
+    stopped: bool = False
+    reason: str = ""
+    by: str = ""
+    at: datetime | None = None
+    account: str = ""
+
+
+class SharedSwitch:
+    """Reads and throws the switch; threads share one, which asks the table at most every two seconds."""
+
+    def __init__(self, register: Register, now: Clock, monotonic: Callable[[], float]) -> None:
+        self._register, self._now, self._monotonic = register, now, monotonic
+        self._lock = threading.Lock()
+        self._known: tuple[State, float] | None = None
+
+    def stopped(self) -> str | None:
+        """Tell why nothing may be sent now, None if all is well; at most two seconds old."""
+        with self._lock:
+            if self._known is None or self._monotonic() - self._known[1] >= BELIEVED_SECONDS:
+                self._known = (self.state(), self._monotonic())
+            state = self._known[0]
+        return state.reason or "stopped without a reason" if state.stopped else None
+
+    def state(self) -> State:
+        """Read the switch as it is now. An item a person broke counts as stopped: better still than wrong."""
+        item = self._register.get(NAME)
+        return State() if item is None else _state(item)
+
+    def pause(self, who: str, reason: str, account: str = "") -> State:
+        """Stop all sending. A line that is stopped already keeps its first reason."""
+        new = {"stopped": True, "reason": shorten(reason, 500), "by": who, "at": clock.text(self._now())}
+        return self._throw(new | ({"account": account} if account else {}), unless=lambda state: state.stopped)
+
+    def trip(self, reason: str, who: str, account: str) -> None:
+        """Stop all sending because the API refused everybody; `account` names the address and credentials in use."""
+        self.pause(who, reason, account)
+        log.error("line.stopped", by=who)
+
+    def mend(self, account: str) -> bool:
+        """End a stop that was made for another account than this one; tell whether the line goes now."""
+        state = self.state()
+        if state.stopped and state.account and state.account != account:
+            state = self.resume("new credentials")
+        return not state.stopped
+
+    def resume(self, who: str) -> State:
+        """Let mails go again."""
+        new = {"stopped": False, "reason": "", "by": who, "at": clock.text(self._now())}
+        return self._throw(new, unless=lambda state: not state.stopped)
+
+    def _throw(self, new: Mapping[str, Any], unless: Callable[[State], bool]) -> State:
+        seen = self._register.get(NAME)
+        for _ in range(TRIES):
+            if unless(_state(seen) if seen is not None else State()):
+                break
+            won, seen = self._register.swap(NAME, seen, new)
+            if won:
+                log.warning("switch.thrown", stopped=new["stopped"], by=new["by"])
+                break
+        state = _state(seen) if seen is not None else State()
+        with self._lock:
+            self._known = (state, self._monotonic())
+        return state
+
+
+def _state(item: Mapping[str, Any]) -> State:
+    stopped = item.get("stopped")
+    broken = not isinstance(stopped, bool)
+    reason = "the switch was edited by hand and says neither on nor off" if broken else str(item.get("reason", ""))
+    words = {name: str(item.get(name, "")) for name in ("by", "account")}
+    return State(stopped is not False, reason, words["by"], clock.parse(item.get("at")), words["account"])

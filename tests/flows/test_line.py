@@ -1,0 +1,219 @@
+"""The line over all workers: its rate, its urgent lane, its switch."""
+
+from itertools import pairwise
+
+import pytest
+
+from outbox.core.errors import Stop, TryLater
+from outbox.core.ports import Accepted
+from outbox.core.rate import Rate
+from outbox.flows.lease import Lease
+from outbox.flows.limiter import SharedLimiter
+
+
+def no_pause(_seconds):
+    """Do not wait."""
+
+
+@pytest.fixture
+def limited(service):
+    """Give a service that may call once a second."""
+    service.limiter = SharedLimiter(service.register, service.clock, Rate(60, 0), no_pause)
+    service.threads = 1
+    return service
+
+
+def test_what_does_not_fit_waits_without_blame_and_dispatch_is_started(limited, mail):
+    """Of a batch of 20 a few go; the rest wait in plain sight, and one dispatch is started."""
+    ids = [limited.outbox.enqueue(mail()).id for _ in range(20)]
+    assert limited.deliver() == set()
+    rows = [limited.row(mail_id) for mail_id in ids]
+    assert [str(row.status) for row in rows].count("SENT") == 3
+    waiting = [row for row in rows if row.status == "WAITING"]
+    assert len(waiting) == 17
+    assert all(row.attempts == 0 and "rate" in row.reason for row in waiting)
+    assert limited.started == 1
+    limited.ring_until_quiet()
+    limited.dispatch()
+    assert limited.status(ids[-1]) == "SENT"
+    assert len(limited.api.sent) == 20
+
+
+def test_over_the_rate_goes_in_the_order_it_was_written(limited, mail):
+    """Waiting rows keep their turn."""
+    for n in range(12):
+        limited.outbox.enqueue(mail(subject=f"{n:02}"))
+        limited.deliver()
+        limited.clock.forward(seconds=0.01)
+    limited.dispatch()
+    assert [sent.subject for sent in limited.api.sent] == sorted(sent.subject for sent in limited.api.sent)
+
+
+def test_the_calls_of_a_backlog_keep_the_rate(limited, mail):
+    """No two calls are nearer than the interval, over deliver and dispatch."""
+    times = []
+
+    def answer(sent):
+        times.append(limited.clock())
+        return limited.api.accept(sent)
+
+    limited.api.answer = answer
+    for _ in range(40):
+        limited.outbox.enqueue(mail())
+    limited.deliver()
+    limited.dispatch()
+    gaps = [(b - a).total_seconds() for a, b in pairwise(times)]
+    assert len(times) == 40
+    assert min(gaps) >= 0.999
+    assert times[-1] - times[0] <= (times[1] - times[0]) * 40 * 1.1
+
+
+def test_a_429_holds_back_every_worker(limited, mail):
+    """What the API said to one is heard by all."""
+    limited.api.answer = lambda _sent: (_ for _ in ()).throw(TryLater("the rate.", 30))
+    first = limited.outbox.enqueue(mail()).id
+    limited.deliver()
+    limited.api.answer = None
+    second = limited.outbox.enqueue(mail(urgent=True)).id
+    limited.deliver()
+    assert (limited.status(first), limited.status(second)) == ("WAITING", "WAITING")
+    assert limited.api.sent == []
+    limited.clock.forward(seconds=45)
+    limited.dispatch()
+    assert len(limited.api.sent) == 2
+
+
+def test_no_calls_remaining_holds_back_before_the_429_comes(limited, mail):
+    """The API's own count is believed."""
+    limited.api.answer = lambda sent: Accepted(limited.api.accept(sent).delivery_id, remaining=0, wait=20.0)
+    limited.outbox.enqueue(mail())
+    limited.deliver()
+    second = limited.outbox.enqueue(mail()).id
+    limited.deliver()
+    assert limited.status(second) == "WAITING"
+    assert len(limited.api.sent) == 1
+
+
+def test_a_slot_that_has_gone_by_is_not_used(limited, mail):
+    """A worker that was held up books anew instead of crowding the calls of others."""
+    update = limited.store.update
+
+    def slowly(*args):
+        limited.clock.forward(seconds=1)
+        return update(*args)
+
+    limited.store.update = slowly
+    mail_id = limited.outbox.enqueue(mail()).id
+    limited.deliver()
+    assert limited.api.sent == []
+    assert limited.status(mail_id) == "WAITING"
+    limited.store.update = update
+    limited.clock.forward(seconds=5)
+    limited.dispatch()
+    assert limited.status(mail_id) == "SENT"
+
+
+@pytest.mark.parametrize(
+    "error", [Stop("the mail API refuses the credentials (401)."), Stop("the account is locked (423).")]
+)
+def test_refused_credentials_stop_the_line_and_blame_no_mail(service, mail, error):
+    """The first refusal stops all; nothing is FAILED; new credentials or a person let it go on."""
+    calls = []
+
+    def answer(_sent):
+        calls.append(1)
+        raise error
+
+    service.api.answer, service.threads = answer, 1
+    ids = [service.outbox.enqueue(mail()).id for _ in range(30)]
+    service.deliver()
+    service.ring_until_quiet()
+    assert len(calls) == 1
+    for mail_id in ids:
+        row = service.row(mail_id)
+        assert (row.status, row.attempts) == ("WAITING", 0)
+        assert str(error) in row.reason
+    for _ in range(10):
+        service.clock.forward(minutes=1)
+        assert service.dispatch() == {"stopped": 1}
+    assert len(calls) == 1
+    service.api.answer, service.api.account = None, "new account"
+    service.clock.forward(minutes=1)
+    service.dispatch()
+    assert {service.status(mail_id) for mail_id in ids} == {"SENT"}
+
+
+def test_a_paused_line_sends_nothing_and_loses_nothing(service, mail):
+    """Rows wait with the reason; after resume each goes once."""
+    service.switch.pause("alice", "wrong template")
+    ids = [service.outbox.enqueue(mail()).id for _ in range(10)]
+    service.deliver()
+    service.ring_until_quiet()
+    service.clock.forward(minutes=30)
+    assert service.dispatch() == {"stopped": 1}
+    assert service.api.sent == []
+    assert all("wrong template" in service.row(mail_id).reason for mail_id in ids)
+    assert service.started == 0
+    service.switch.resume("bob")
+    service.dispatch()
+    service.deliver(service.doorbells(all_of_them=True))
+    assert {service.status(mail_id) for mail_id in ids} == {"SENT"}
+    assert len(service.api.sent) == 10
+
+
+def test_a_raw_edit_while_the_line_is_paused_goes_after_it(service, mail):
+    """A person's wish to send is kept, though its doorbell could not be answered."""
+    from outbox.core.errors import Rejected
+
+    service.api.answer = lambda _sent: (_ for _ in ()).throw(Rejected("no."))
+    mail_id = service.outbox.enqueue(mail()).id
+    service.ring_until_quiet()
+    service.switch.pause("alice", "wait")
+    service.store.edit(mail_id, subject="Corrected")
+    service.ring_until_quiet()
+    service.api.answer = None
+    service.switch.resume("alice")
+    service.dispatch()
+    assert service.status(mail_id) == "SENT"
+
+
+def test_the_line_stops_in_the_middle_of_a_batch(service, mail):
+    """A switch thrown while a batch is under way is obeyed before the next claim."""
+    service.threads = 1
+
+    def answer(sent):
+        service.switch.pause("alice", "stop!")
+        return service.api.accept(sent)
+
+    service.api.answer = answer
+    for _ in range(10):
+        service.outbox.enqueue(mail())
+    service.deliver()
+    assert len(service.api.sent) == 1
+
+
+def test_one_dispatcher_at_a_time(service, mail):
+    """While another one holds the lease, dispatch ends at once and leaves everything alone."""
+    service.outbox.enqueue(mail())
+    service.clock.forward(minutes=6)
+    other = Lease(service.register, service.clock, "dispatch-0")
+    assert other.take()
+    assert service.dispatch() == {"busy": 1}
+    service.clock.forward(seconds=31)
+    assert service.dispatch() == {"sent": 1}
+
+
+def test_a_dispatcher_that_crashes_frees_its_lease_or_lets_it_run_out(service, mail):
+    """An exception frees it at once."""
+    service.outbox.enqueue(mail())
+    service.clock.forward(minutes=6)
+    due = service.store.due
+
+    def broken(*_args):
+        raise ConnectionError
+
+    service.store.due = broken
+    with pytest.raises(ConnectionError):
+        service.dispatch()
+    service.store.due = due
+    assert service.dispatch() == {"sent": 1}
