@@ -1,6 +1,7 @@
 """Settings from arguments or the environment (`OUTBOX_…`); what is missing is said all at once."""
 
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from outbox.core.errors import MissingSettings
 
 PREFIX = "OUTBOX_"
+THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 S = TypeVar("S", bound="TableSettings")
 
 
@@ -18,7 +20,7 @@ class TableSettings(BaseSettings):
 
     table: str = Field(min_length=1)
     history_table: str = Field(min_length=1)
-    actor: str = Field(default="application", min_length=1, max_length=100)
+    actor: str = Field(default="application", min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     history_days: int = Field(default=400, ge=1, le=36500)
 
 
@@ -53,15 +55,22 @@ class WorkerSettings(ControlSettings):
     @field_validator("mail_api_url")
     @classmethod
     def _is_web_address(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-            message = "must start with https:// (http only to this machine): the token goes with every call"
+        parts = urlsplit(value)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
+        if not safe or not parts.hostname or parts.username or any(char.isspace() for char in value):
+            message = "must be https://host/path (http only to this machine): the token goes with every call"
             raise ValueError(message)
         return value.rstrip("/")
 
+    # These messages begin with the setting they are about; `load` names it so.
     @model_validator(mode="after")
-    def _leaves_room(self) -> Self:
+    def _fits_together(self) -> Self:
         if 2 * self.rate_burst >= self.rate_per_minute:
             message = "rate_burst must be less than half of rate_per_minute"
+            raise ValueError(message)
+        longest = 2 + 3 * self.connect_seconds + 2 * self.answer_seconds + 15
+        if self.lease_seconds < longest:
+            message = f"lease_seconds must be at least {longest:.0f}: a call and its writing down may take that long"
             raise ValueError(message)
         return self
 
@@ -79,7 +88,7 @@ def load(kind: type[S], **given: Any) -> S:  # noqa: ANN401  settings of many ty
     try:
         return kind(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        wrong = {str(part["loc"][0]) if part["loc"] else "rate_burst": part["msg"] for part in error.errors()}
+        wrong = {str(part["loc"][0]) if part["loc"] else part["msg"].split()[2]: part["msg"] for part in error.errors()}
         names = [PREFIX + name.upper() for name in wrong]
         said = "; ".join(f"{PREFIX}{name.upper()}: {_plainly(message)}" for name, message in wrong.items())
         raise MissingSettings(names, f"Settings are missing or wrong. {said}.") from None

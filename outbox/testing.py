@@ -118,6 +118,14 @@ class MemoryStore:
             self.history[mail_id] = copy.deepcopy(dict(finished))
             self._write(mail_id, None)
 
+    def drop(self, mail_id: str, expect: Expect) -> None:
+        """Delete a row of the outbox whose mail history has, if it is as expected. Raises `Lost`."""
+        with self._lock:
+            row = self.outbox.get(mail_id)
+            if not expect.holds(row):
+                raise Lost(copy.deepcopy(row))
+            self._write(mail_id, None)
+
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
         with self._lock:
@@ -265,6 +273,9 @@ class FakeMailApi:
     account: str = "account"
     sent: list[Mail] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ready(self) -> None:
+        """Be ready."""
 
     def fresh_account(self) -> str:
         """Name the account, which a test may have changed."""

@@ -14,7 +14,7 @@ from outbox.core.errors import OutcomeUnknown, Stop, TryLater
 
 # A refusal of credentials within this many seconds leaves time for a second call with newer ones.
 QUICK = 2.0
-UNAUTHORIZED = 401
+UNAUTHORIZED, TIMEOUT = 401, 408
 
 
 class CredentialsSource(Protocol):
@@ -36,7 +36,7 @@ class Answer:
 class ApiClient:
     """Calls through the HTTP client it is handed, whose time-outs must be set; threads may share it.
 
-    `answer_seconds` bounds a whole answer, however slowly it drips.
+    `answer_seconds` bounds the body of an answer, however slowly it drips.
     """
 
     def __init__(
@@ -52,7 +52,10 @@ class ApiClient:
 
     @property
     def longest_call(self) -> float:
-        """Seconds after which a call has certainly ended: the last piece of an answer may come a time-out late."""
+        """Seconds after which a call has ended: the last piece of an answer may come a time-out late.
+
+        Headers that drip for longer are not bounded by the HTTP client; the row's lease is what bounds those.
+        """
         timeout = self._client.timeout
         leaving = sum(part or 0.0 for part in (timeout.pool, timeout.connect, timeout.write))
         return QUICK + leaving + self._answer_seconds + (timeout.read or 0.0)
@@ -61,6 +64,10 @@ class ApiClient:
     def account(self) -> str:
         """Name the address and credentials in use without giving them away: another name means that they changed."""
         return hashlib.sha256(f"{self._base} {token(self._credentials())}".encode()).hexdigest()[:16]
+
+    def ready(self) -> None:
+        """Make sure that credentials are at hand. Raises `Stop` if there are none."""
+        self._credentials()
 
     def forget_credentials(self) -> None:
         """Read the secret again before the next call."""
@@ -109,10 +116,15 @@ class ApiClient:
 
     def _read(self, response: httpx.Response, began: float, longest: int) -> str:
         body = b""
-        for piece in response.iter_bytes():
-            body += piece
-            if len(body) > longest or self._monotonic() - began > self._answer_seconds:
-                break
+        try:
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) > longest or self._monotonic() - began > self._answer_seconds:
+                    break
+        except httpx.HTTPError:
+            # The status is the contract, a body is only its comment: a refusal stays one when its body is torn.
+            if not 300 <= response.status_code < 500 or response.status_code == TIMEOUT:
+                raise
         return body[:longest].decode("utf-8", "replace")
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
     from types_boto3_secretsmanager import SecretsManagerClient
 
-# A DynamoDB call answers within milliseconds or not at all; three tries of these stay below a settle's time.
+# A DynamoDB call answers within milliseconds or not at all; three tries of these take about 10 s at the worst.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 1, 3, 3
 
 

@@ -27,6 +27,7 @@ from outbox.core.ports import Accepted
 LONGEST_ANSWER = 64 * 1024
 # The API's limit is per minute, so a minute is the wait when it does not say.
 DEFAULT_WAIT = 60.0
+LONGEST_NUMBER = 10
 REMAINING = ("x-rate-limit-remaining", "x-ratelimit-remaining")
 RETRY_AFTER = "x-rate-limit-retry-after-seconds"
 STOPPING = {
@@ -54,6 +55,10 @@ class BlastengineApi:
     def account(self) -> str:
         """Name address and credentials without giving them away."""
         return self._client.account
+
+    def ready(self) -> None:
+        """Make sure that credentials are at hand. Raises `Stop` if there are none."""
+        self._client.ready()
 
     def fresh_account(self) -> str:
         """Read the credentials anew and name them."""
@@ -139,7 +144,7 @@ def _delivery_id(status: int, body: str) -> str:
 
 def _remaining(headers: Mapping[str, str]) -> int | None:
     for name in REMAINING:
-        if headers.get(name, "").strip().isdecimal():
+        if headers.get(name, "").strip().isdecimal() and len(headers[name]) < LONGEST_NUMBER:
             return int(headers[name])
     return None
 

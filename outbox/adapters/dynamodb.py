@@ -67,16 +67,8 @@ class DynamoStore:
 
     def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
-        expression = Expression()
-        delete = {
-            "TableName": self.outbox,
-            "Key": to_wire({"id": mail_id}),
-            "ConditionExpression": expression.condition(expect),
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            **expression.arguments(),
-        }
         try:
-            entries = [{"Put": _put_new(self.history, finished)}, {"Delete": delete}]
+            entries = [{"Put": _put_new(self.history, finished)}, {"Delete": self._delete(mail_id, expect)}]
             if sole:
                 mark = places.delivery_mark(str(finished["delivery_id"]))
                 note = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
@@ -87,6 +79,25 @@ class DynamoStore:
             if row is None and there is not None and _same_write(there, finished):
                 return
             raise Lost(row, finished=there is not None) from error
+
+    def drop(self, mail_id: str, expect: Expect) -> None:
+        """Delete a row of the outbox whose mail history has, if it is as expected. Raises `Lost`."""
+        try:
+            patiently(lambda: self.client.delete_item(**self._delete(mail_id, expect)))
+        except ClientError as error:
+            row = items_there(error)[0]
+            if row is not None:
+                raise Lost(row) from error
+
+    def _delete(self, mail_id: str, expect: Expect) -> Any:  # noqa: ANN401  a request
+        expression = Expression()
+        return {
+            "TableName": self.outbox,
+            "Key": to_wire({"id": mail_id}),
+            "ConditionExpression": expression.condition(expect),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **expression.arguments(),
+        }
 
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
 KEPT = timedelta(minutes=5)
+# Not every mail of a batch must ask again for what has just failed or been refused.
+AGAIN = timedelta(seconds=30)
+FORM = 'the secret with the mail API\'s credentials must be JSON of the form {"login_id": "…", "api_key": "…"}.'
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -26,25 +29,39 @@ class Credentials:
 
 
 class SecretsManagerCredentials:
-    """Reads a secret of the form `{"login_id": …, "api_key": …}`; threads share what was read."""
+    """Reads a secret of the form `{"login_id": …, "api_key": …}`; threads share what was read, and what failed."""
 
     def __init__(self, client: "SecretsManagerClient", secret_id: str, clock: Clock) -> None:
         self._client, self._secret_id, self._clock = client, secret_id, clock
         self._lock = threading.Lock()
-        self._known: tuple[Credentials, datetime] | None = None
+        self._known: Credentials | None = None
+        self._failure: Stop | None = None
+        self._asked_at: datetime | None = None
+        self._refused_at: datetime | None = None
 
     def __call__(self, *, refused: Credentials | None = None) -> Credentials:
         """Give the credentials. `refused`: those the API did not take, so that a newer secret is read at once.
 
-        Raises `Stop` when the secret cannot be read or has another form: then nobody can send.
+        Raises `Stop` when the secret cannot be read or has another form: then nobody can send. Known credentials
+        that were not refused outlive a secret that cannot be read for a while.
         """
         with self._lock:
-            known = self._known
-            if known and known[0] != refused and self._clock() - known[1] < KEPT:
-                return known[0]
-            credentials = self._read()
-            self._known = (credentials, self._clock())
-            return credentials
+            now, refusal = self._clock(), refused is not None and refused == self._known
+            if refusal and not _recent(self._refused_at, now, AGAIN):
+                self._refused_at = now
+                self._ask(now)
+            elif not refusal and not _recent(self._asked_at, now, AGAIN if self._failure else KEPT):
+                self._ask(now)
+            if self._known is None or (refusal and self._failure):
+                raise self._failure or Stop(FORM)
+            return self._known
+
+    def _ask(self, now: datetime) -> None:
+        self._asked_at = now
+        try:
+            self._known, self._failure = self._read(), None
+        except Stop as error:
+            self._failure = error
 
     def _read(self) -> Credentials:
         try:
@@ -63,8 +80,9 @@ def _parse(written: str) -> Credentials:
     except (ValueError, KeyError, TypeError):
         login_id = api_key = None
     if not (isinstance(login_id, str) and isinstance(api_key, str) and login_id and api_key):
-        message = (
-            'the secret with the mail API\'s credentials must be JSON of the form {"login_id": "…", "api_key": "…"}.'
-        )
-        raise Stop(message)
+        raise Stop(FORM)
     return Credentials(login_id, api_key)
+
+
+def _recent(moment: datetime | None, now: datetime, span: timedelta) -> bool:
+    return moment is not None and timedelta(0) <= now - moment < span

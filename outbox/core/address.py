@@ -28,6 +28,8 @@ class Address:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.email, str) or not isinstance(self.name, str):
+            raise InvalidMail([Problem("address", "address and name must be text")])
         problems = list(self.problems("address"))
         if problems:
             raise InvalidMail(problems)
@@ -54,8 +56,10 @@ class Address:
         if not SHORTEST <= len(self.email) <= LONGEST:
             yield Problem(field, f"the address has {len(self.email)} characters; {SHORTEST} to {LONGEST} are allowed")
         local, _, domain = self.email.rpartition("@")
-        if not local or not domain or any(char.isspace() or char in "<>" for char in self.email):
-            yield Problem(field, "is not an address of the form name@domain")
+        several = "@" in local and not (local[0] == local[-1] == '"')
+        # A comma or semicolon would be two recipients to whoever splits there.
+        if not local or not domain or several or any(char.isspace() or char in "<>,;" for char in self.email):
+            yield Problem(field, "is not one address of the form name@domain")
 
     def __str__(self) -> str:
         """Write it so that `parse` reads the same again."""

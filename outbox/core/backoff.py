@@ -17,7 +17,8 @@ def wait_seconds(tries: int, asked: float | None = None, chance: Callable[[], fl
     ceiling = min(LONGEST, SHORTEST * 2.0 ** max(0, min(tries - 1, 16)))
     if asked is None or not math.isfinite(asked) or asked < 0:
         return max(1.0, ceiling * chance())
-    return min(LONGEST, asked) + min(ceiling, max(1.0, asked)) * 0.1 * chance()
+    # A tenth at first, doubling: an API that says «at once» for ever is not asked for ever at once.
+    return min(LONGEST, asked) + min(LONGEST, max(1.0, asked) * 0.1 * 2.0 ** max(0, min(tries - 1, 16))) * chance()
 
 
 def next_look(now: datetime, looks: int, until: datetime) -> datetime | None:

@@ -1,8 +1,9 @@
 """Moments as rows hold them: UTC in ISO 8601 with milliseconds, always of one width, so that text sorts as time."""
 
+import re
 from datetime import UTC, datetime
 
-WIDTH = len("2026-01-01T00:00:00.000Z")
+FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
 def text(moment: datetime) -> str:
@@ -12,7 +13,7 @@ def text(moment: datetime) -> str:
 
 def parse(written: object) -> datetime | None:
     """Read a moment a row holds; None if it is none (a person may have typed anything)."""
-    if not isinstance(written, str) or len(written) != WIDTH or written[-1] != "Z":
+    if not isinstance(written, str) or not FORM.fullmatch(written):
         return None
     try:
         return datetime.fromisoformat(written)

@@ -22,6 +22,9 @@ from outbox.core import clock, places
 from outbox.core.row import whole
 from outbox.core.states import EDITED_TO_SEND, IN_FLIGHT, PROBLEMS, RINGING, Status, parse
 
+# What a worker may know of a row before it has claimed it: nothing of the mail.
+SEEN = ("id", "status", "revision", "urgent", "lane", "due_at")
+
 
 class Ask(Enum):
     """What should be done about a changed row."""
@@ -46,7 +49,7 @@ def listen(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
         return None
     before = before or {}
     ask = _ask(before, after)
-    seen = {name: after[name] for name in ("id", "status", "revision", "urgent") if name in after}
+    seen = {name: after[name] for name in SEEN if name in after}
     return Doorbell(after["id"], ask, seen, before) if ask else None
 
 
@@ -62,7 +65,7 @@ def lost(item: Mapping[str, Any]) -> str | None:
     if status is None:
         return "status"
     if status in PROBLEMS:
-        return None if item.get("problem") in set(PROBLEMS) and item.get("problem_at") else "problem"
+        return None if item.get("problem") == status and item.get("problem_at") else "problem"
     if status is Status.PENDING:
         return None
     if clock.parse(item.get("due_at")) is None:

@@ -1,7 +1,7 @@
 """The limits of the mail API, checked when a mail is made.
 
 Each is the API's own (reference of POST /deliveries/transaction, and what live calls showed); where the unit is not
-stated, bytes of UTF-8 are counted, so that no mail of ours is refused there. The last two are ours: a row must fit
+stated, bytes of UTF-8 are counted, so that no mail of ours is refused there. The last ones are ours: a row must fit
 into a DynamoDB item of 400 KB with room for its timeline.
 """
 
@@ -26,6 +26,8 @@ UNSUBSCRIBE_CHARS = 450
 ATTACHMENTS = 100
 
 TAGS, TAG_CHARS = 20, 100
+# Of names that the API is not sent, of recipients and copies.
+NAME_CHARS = 256
 MAIL_BYTES = 300 * 1024
 
 ENCODINGS = ("UTF-8", "ISO-2022-JP")
@@ -62,19 +64,21 @@ def _types(mail: "Mail") -> Iterator[Problem]:
     if not isinstance(mail.urgent, bool):
         yield Problem("urgent", f"must be true or false, not {type(mail.urgent).__name__}")
     unsubscribe = mail.list_unsubscribe
-    if unsubscribe and not (isinstance(unsubscribe.mailto, str) and isinstance(unsubscribe.url, str)):
-        yield Problem("list_unsubscribe", "mailto and url must be text")
+    parts = (getattr(unsubscribe, "mailto", None), getattr(unsubscribe, "url", None))
+    if unsubscribe is not None and not all(isinstance(part, str) for part in parts):
+        yield Problem("list_unsubscribe", "must be a ListUnsubscribe whose mailto and url are text")
 
 
 def _people(mail: "Mail") -> Iterator[Problem]:
     for name in ("cc", "bcc"):
         if len(getattr(mail, name)) > COPIES:
             yield Problem(name, f"{len(getattr(mail, name))} addresses; at most {COPIES} are allowed")
-    for name, address in (("sender", mail.sender), ("reply_to", mail.reply_to)):
-        if address and len(address.name) > DISPLAY_NAME_CHARS:
-            yield Problem(
-                name, f"the name has {len(address.name)} characters; at most {DISPLAY_NAME_CHARS} are allowed"
-            )
+    named = [("sender", mail.sender, DISPLAY_NAME_CHARS), ("reply_to", mail.reply_to, DISPLAY_NAME_CHARS)]
+    named += [("to", mail.to, NAME_CHARS), *(("cc", a, NAME_CHARS) for a in mail.cc)]
+    named += [("bcc", a, NAME_CHARS) for a in mail.bcc]
+    for name, address, most in named:
+        if address and len(address.name) > most:
+            yield Problem(name, f"the name has {len(address.name)} characters; at most {most} are allowed")
 
 
 def _words(mail: "Mail") -> Iterator[Problem]:
@@ -126,7 +130,11 @@ def _unsubscribe(mail: "Mail") -> Iterator[Problem]:
 def _own(mail: "Mail") -> Iterator[Problem]:
     if len(mail.attachments) > ATTACHMENTS:
         yield Problem("attachments", f"{len(mail.attachments)} files; at most {ATTACHMENTS} are allowed")
-    if len(mail.tags) > TAGS or any(not 1 <= len(tag) <= TAG_CHARS or bad_character(tag) for tag in mail.tags):
-        yield Problem("tags", f"at most {TAGS} tags of 1 to {TAG_CHARS} characters without control characters")
+    if len(mail.tags) > TAGS:
+        yield Problem("tags", f"{len(mail.tags)} tags; at most {TAGS} are allowed")
+    for tag in mail.tags:
+        if not 1 <= len(tag) <= TAG_CHARS or bad_character(tag):
+            rule = f"a tag has {len(tag)} characters; 1 to {TAG_CHARS} without control characters are allowed"
+            yield Problem("tags", rule)
     if mail_bytes(mail) > MAIL_BYTES:
         yield Problem("mail", f"is {mail_bytes(mail)} bytes with everything in it; at most {MAIL_BYTES} are allowed")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, cast
 
@@ -77,8 +78,8 @@ class Mail:
             "html": html,
             "cc": _addresses(cc, "cc", problems),
             "bcc": _addresses(bcc, "bcc", problems),
-            "reply_to": _address(reply_to, "reply_to", problems) if reply_to else None,
-            "insert_code": _codes(insert_code or {}, problems),
+            "reply_to": _address(reply_to, "reply_to", problems) if reply_to not in (None, "") else None,
+            "insert_code": _codes({} if insert_code is None else insert_code, problems),
             "list_unsubscribe": list_unsubscribe,
             "encoding": encoding,
             "attachments": _several(attachments, Attachment, "attachments", problems),
@@ -124,7 +125,8 @@ class Mail:
         """Give a hash of everything in the mail: the same for the same mail, whoever makes it and when."""
         item = self.to_item()
         if self.attachments:
-            item["attachments"] = [[a.name, a.mime, a.digest] for a in self.attachments]
+            # Without the type: it may have been guessed, and each host guesses by its own table.
+            item["attachments"] = [[a.name, a.digest] for a in self.attachments]
         canonical = json.dumps(item, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -152,10 +154,11 @@ def _addresses(values: Iterable[Address | str], name: str, problems: list[Proble
 
 
 def _several(values: Any, kind: Any, name: str, problems: list[Problem]) -> tuple[Any, ...]:  # noqa: ANN401
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         problems.append(Problem(name, f"must be a list, not {type(values).__name__}"))
         return ()
-    listed = tuple(values)
+    # A set has another order in each process, and the same mail must have the same fingerprint in all of them.
+    listed = tuple(sorted(values, key=str) if isinstance(values, AbstractSet) else values)
     problems.extend(
         Problem(f"{name}[{n}]", f"is of the wrong type {type(value).__name__}")
         for n, value in enumerate(listed)

@@ -184,8 +184,8 @@ def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) ->
 def sent_meanwhile(row: Row, finished: Mapping[str, Any], now: datetime, who: str) -> Patch:
     """Put a row aside whose mail was sent while somebody saved or resent it; nothing more goes out by itself."""
     sentence = (
-        f"This mail was already sent, as delivery {finished['delivery_id']}, while this row was changed. Nothing more "
-        "was sent. Cancel the row, or send it again if a second mail is wanted."
+        f"This mail was already sent, as delivery {finished.get('delivery_id', 'of unknown id')}, and history has it. "
+        "Nothing more was sent. Cancel the row; a second mail is a new mail."
     )
     # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
     revision = max(row.revision, whole(finished.get("revision"))) + 1
@@ -252,31 +252,28 @@ def held(row: Row, now: datetime, who: str, note: str) -> Patch:
 
 
 def edited(row: Row, mail: Mail, now: datetime, who: str, changes: Mapping[str, list[str]]) -> Patch:
-    """Save a person's corrections and leave the row in its state (rung again where it was PENDING)."""
+    """Save a person's corrections, of the changed fields alone, and leave the row in its state."""
     content = mail.to_item()
-    gone = frozenset(Mail.__dataclass_fields__) - content.keys()
-    assign = {**content, "revision": row.revision + 1}
-    assign["timeline"] = row.with_event(now, who, "edited", changes=dict(changes))
+    assign = {name: content[name] for name in changes if name in content}
+    assign |= {"revision": row.revision + 1, "timeline": row.with_event(now, who, "edited", changes=dict(changes))}
     if row.status in DUE and row.due_at:
         assign |= _due(Row(content | {"id": row.id}), row.due_at)
-    return Patch(assign, gone)
+    return Patch(assign, frozenset(changes) - content.keys())
 
 
 def smaller(patch: Patch) -> list[Patch]:
-    """Give ever smaller forms of a patch, for a row that has no room left; the last one only takes away."""
-    keys = {"status", "revision"} | DUE_INDEX
-    least = {name: patch.assign[name] for name in keys if name in patch.assign}
-    index = {name: patch.assign[name] for name in keys | PROBLEM_INDEX if name in patch.assign}
-    reason = str(patch.assign.get("reason", ""))
+    """Give ever smaller forms of a patch, for a row that has no room left; each can still be found by its state."""
+    keys = {"status", "revision", "attempts"} | DUE_INDEX | PROBLEM_INDEX | {"check_from", "check_until"}
+    index = {name: patch.assign[name] for name in keys if name in patch.assign}
+    reason, timeline = str(patch.assign.get("reason", "")), patch.assign.get("timeline")
+    recent = {"timeline": timeline[-5:]} if isinstance(timeline, list) else {}
     drop = patch.drop | {"timeline", "deferrals", "error"}
-    bare = drop | {"reason", "fingerprint"}
     return [
         patch,
+        Patch({**patch.assign, **recent}, patch.drop),
         Patch(index | {"reason": shorten(reason, 120)}, drop),
         Patch(index | {"reason": shorten(reason, 60)}, drop),
         Patch(index | {"reason": shorten(reason, 60)}, drop | {"fingerprint"}),
-        Patch(index, bare),
-        Patch(least, bare | PROBLEM_INDEX),
     ]
 
 
@@ -342,7 +339,7 @@ def _wait(  # noqa: PLR0913  as above
 
 
 def _finished(row: Row, now: datetime, keep_days: int) -> dict[str, Any]:
-    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals"}
+    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals", "delivery_id", "confirmed_by"}
     item = {name: value for name, value in row.item.items() if name not in gone}
     return item | {
         "revision": row.revision + 1,

@@ -57,6 +57,9 @@ class Store(Protocol):
         With `sole` no other mail may have taken the delivery of `finished`, and from then on none can.
         """
 
+    def drop(self, mail_id: str, expect: Expect) -> None:
+        """Delete a row of the outbox whose mail history has, if it is as expected. Raises `Lost`."""
+
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
 
@@ -117,6 +120,9 @@ class MailApi(Protocol):
 
     def fresh_account(self) -> str:
         """Read the credentials anew and name them. Raises `Stop` if there are none."""
+
+    def ready(self) -> None:
+        """Make sure that credentials are at hand. Raises `Stop` if there are none."""
 
     def send(self, mail: Mail) -> Accepted:
         """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""

@@ -16,6 +16,7 @@ Event = dict[str, Any]
 
 # Enough for eight attempts and a long conversation about them; older events make room.
 LONGEST_TIMELINE = 100
+PUT_OFF = "put off"
 
 TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_unknown")
 LISTS = ("cc", "bcc", "tags")
@@ -122,7 +123,12 @@ class Row:
         """Give the timeline with one more event; empty details are left out."""
         event: Event = {"at": clock.text(now), "who": who, "what": what}
         event |= {name: value for name, value in details.items() if value not in (None, "", [], {})}
-        return [*self.timeline, event][-LONGEST_TIMELINE:]
+        before = self.timeline
+        if before and what == PUT_OFF and before[-1].get("what") == PUT_OFF:
+            # A bad night of the API must not push out what people did.
+            last = before.pop()
+            event |= {"times": whole(last.get("times", 1)) + 1, "since": last.get("since", last.get("at"))}
+        return [*before, event][-LONGEST_TIMELINE:]
 
 
 def whole(value: object) -> int:

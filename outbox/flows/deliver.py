@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from outbox.core import clock
 from outbox.core.doorbell import Ask, Doorbell
 from outbox.flows.explain import explain
 from outbox.flows.send import Outcome, Sender, stopped_sentence
@@ -81,7 +82,11 @@ class Deliver:
             return Outcome.STALE if outcome is Outcome.WAITING else outcome
         if slot is None:
             return sender.postpone(doorbell.seen, "over-rate", OVER_THE_RATE)
-        return sender.send(doorbell.seen, slot, deadline)
+        outcome = sender.send(doorbell.seen, slot, deadline)
+        if outcome is Outcome.NO_TIME and clock.parse(doorbell.seen.get("due_at")) is None:
+            # A person's wish on a row that dispatch would not find: the stream gives it up after a few tries.
+            return sender.postpone(doorbell.seen, "no-time", "A worker ran out of time; due at once.")
+        return outcome
 
     def _start_dispatch(self) -> None:
         try:

@@ -5,8 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+import structlog
+
 from outbox.core import places
 from outbox.core.ports import Clock, Due, Store
+
+log = structlog.get_logger()
 
 PAGE = 50
 
@@ -46,8 +50,18 @@ class DueRows:
         return entries
 
     def _read(self, *, urgent: bool) -> list[Due]:
-        lanes = places.lanes(urgent=urgent)[self.part :: self.parts]
-        return sorted((entry for lane in lanes for entry in self._fresh(lane)), key=attrgetter("due_at", "id"))
+        found: list[Due] = []
+        failures: list[Exception] = []
+        for lane in (lanes := places.lanes(urgent=urgent)[self.part :: self.parts]):
+            try:
+                found += self._fresh(lane)
+            except Exception as error:
+                # One lane that cannot be read must not keep the others waiting.
+                log.exception("due.lane_failed", lane=lane)
+                failures.append(error)
+        if failures and len(failures) == len(lanes):
+            raise failures[0]
+        return sorted(found, key=attrgetter("due_at", "id"))
 
     def _fresh(self, lane: str) -> Iterable[Due]:
         """Give entries not tried yet; an index that lags may still show what has been handled."""

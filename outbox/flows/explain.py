@@ -26,7 +26,8 @@ def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any],
     if current is None:
         return False
     patch = _patch(Row(current), before, clock, who)
-    if patch is None:
+    if patch is None or lost(patch.applied(current)):
+        # What would be lost again, whatever we write, must not be written again and again.
         return False
     expect = seen(current, "revision", "status", "lane", "due_at", "problem", "problem_at", "claim")
     try:

@@ -37,7 +37,7 @@ from outbox.flows.write import write
 log = structlog.get_logger()
 
 # Time to settle after the call has ended, in seconds: retries of the store included.
-SETTLING = 10.0
+SETTLING = 15.0
 # A call later than this after its slot would crowd those of other slots; it books anew.
 LATEST = timedelta(seconds=0.5)
 
@@ -79,6 +79,12 @@ class Sender:
         if reason := self.switch.stopped():
             return self.postpone(item, "stopped", stopped_sentence(reason))
         try:
+            self.api.ready()
+        except Stop as error:
+            # Before the claim: no mail must hang in SENDING because credentials are slow to come.
+            self._tell_everybody(error)
+            return self.postpone(item, "stopped", stopped_sentence(str(error)))
+        try:
             row = self._claim(item)
         except Lost:
             return Outcome.STALE
@@ -116,6 +122,10 @@ class Sender:
         except RowBroken as broken:
             settle.write_if_mine(self.store, row, moves.unreadable(row, broken.problem, self.clock(), self.who))
             return Outcome.FAILED
+        there = self.store.get_finished(row.id)
+        if there is not None:
+            settle.echo(self.store, row, there, self.clock, self.who)
+            return Outcome.STALE
         lease_end = row.due_at.timestamp() if row.due_at else 0.0
         # The claim itself may have taken long (retries of the store): look at the time, and at the slot, once more.
         late = slot is not LONG_AGO and self.clock() > slot + LATEST
@@ -140,6 +150,8 @@ class Sender:
             # A bug after the request may have left must not send twice.
             log.exception("send.bug", id=row.id)
             return self._in_doubt(row, f"an unexpected {type(error).__name__}.")
+        # Should the store be out of reach now, this line is all that knows the id.
+        log.info("mail.accepted", id=row.id, delivery_id=accepted.delivery_id)
         finished = moves.sent(row, accepted.delivery_id, self.clock(), self.keep_days, self.who)
         settle.sent(self.store, row, finished, self.clock, self.who)
         if accepted.remaining == 0:

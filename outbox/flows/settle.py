@@ -1,28 +1,21 @@
 """Writing down how a step ended, also when the row has no room left or was changed meanwhile."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 
 from outbox.core import moves
-from outbox.core.change import Expect, Patch, seen
-from outbox.core.errors import Lost, TooLarge
-from outbox.core.mail import FIELDS
+from outbox.core.change import Patch, seen
+from outbox.core.errors import Lost, RowBroken, TooLarge
 from outbox.core.ports import Clock, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import IN_FLIGHT, Status
-from outbox.flows.write import write
+from outbox.flows.write import bare, finish, write
 
 log = structlog.get_logger()
 
-# What a history row cannot do without; anything else on the row is a person's note and yields when there is no room.
-NEEDED = {*FIELDS, "id", "status", "revision", "delivery_id", "finished_at", "day", "recipient", "expires_at"} | {
-    "created_at",
-    "fingerprint",
-    "attempts",
-    "reason",
-}
 TRIES = 3
 
 
@@ -52,17 +45,27 @@ def doubtful(store: Store, row: Row, doubt: str, now: Clock, who: str, window: t
 def sent(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
     """Move a sent mail to history, whatever happened to its row meanwhile: that it was sent is a fact."""
     try:
-        _finish(store, row.id, moves.claimed(row), finished)
+        finish(store, row.id, moves.claimed(row), finished)
     except Lost:
         log.warning("settle.lost", id=row.id, status="SENT")
         _sent_all_the_same(store, row, finished, now, who)
 
 
-def _finish(store: Store, mail_id: str, expect: Expect, finished: Item) -> None:
+def echo(store: Store, row: Row, there: Item, now: Clock, who: str) -> None:
+    """Settle a claimed row whose mail history already has as sent: a late retry of its enqueue, an old tab, a restore.
+
+    The very same mail leaves the outbox without a trace; another content is put aside for a person to see.
+    """
+    log.warning("row.already_sent", id=row.id)
     try:
-        store.finish(mail_id, expect, finished)
-    except TooLarge:
-        store.finish(mail_id, expect, {name: finished[name] for name in NEEDED if name in finished})
+        same = row.mail().fingerprint == Row(there).mail().fingerprint
+    except RowBroken:
+        same = False
+    if not same:
+        write_if_mine(store, row, moves.sent_meanwhile(row, there, now(), who))
+        return
+    with suppress(Lost):
+        store.drop(row.id, moves.claimed(row))
 
 
 def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
@@ -71,7 +74,7 @@ def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: 
         if current is None or not _is_ours(current, row):
             break
         try:
-            return _finish(store, row.id, seen(current, "revision", "status", "claim"), finished)
+            return finish(store, row.id, seen(current, "revision", "status", "claim"), finished)
         except Lost:
             continue
     _keep(store, finished, now, who)
@@ -93,7 +96,7 @@ def _keep(store: Store, finished: Item, now: Clock, who: str) -> None:
     try:
         there = store.keep(finished)
     except TooLarge:
-        there = store.keep({name: finished[name] for name in NEEDED if name in finished})
+        there = store.keep(bare(finished))
     if there is not None and there.get("delivery_id") != finished["delivery_id"]:
         log.error("mail.sent_twice", id=finished["id"], delivery_id=finished["delivery_id"])
         timeline = Row(there).with_event(now(), who, "sent a second time", delivery_id=finished["delivery_id"])

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outbox.core import moves
-from outbox.core.change import Patch, seen
+from outbox.core.change import Expect, Patch, seen
 from outbox.core.errors import (
     ChangedMeanwhile,
     InvalidMail,
@@ -23,10 +23,10 @@ from outbox.core.errors import (
 )
 from outbox.core.mail import FIELDS
 from outbox.core.ports import Clock, Store
-from outbox.core.row import Row, mail_of
+from outbox.core.row import Event, Row, mail_of
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
 from outbox.core.text import bad_character, shorten
-from outbox.flows.write import write
+from outbox.flows.write import finish, write
 
 TRIES = 5
 LONGEST_WHO = 100
@@ -77,14 +77,13 @@ class Support:
         for _ in range(TRIES):
             row = self._movable(mail_id, "cancelled")
             finished = moves.cancelled(row, self.clock(), self.keep_days, who)
+            expect = seen(row.item, "revision", "status")
             try:
-                self.store.finish(mail_id, seen(row.item, "revision", "status"), finished)
+                finish(self.store, mail_id, expect, finished)
             except Lost as lost:
-                if lost.finished:
-                    raise WrongState(
-                        mail_id, "in history", "cancelled", "history has a mail of this id already"
-                    ) from lost
-                continue
+                if not lost.finished or self.store.get(mail_id) is None:
+                    continue
+                return self._drop(row, expect, who)
             return Row(finished)
         raise ChangedMeanwhile(mail_id)
 
@@ -97,7 +96,7 @@ class Support:
                 raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
             finished = moves.said_sent(row, delivery_id, self.clock(), self.keep_days, who)
             try:
-                self.store.finish(mail_id, seen(row.item, "revision", "status"), finished)
+                finish(self.store, mail_id, seen(row.item, "revision", "status"), finished)
             except Lost:
                 continue
             return Row(finished)
@@ -116,7 +115,7 @@ class Support:
         """Correct fields of a mail and, with `send`, send it again at once (or at `send_at`).
 
         `changes` are in the form the row has: text, lists of text. `revision`: the version the person looked at.
-        Raises `InvalidMail` (nothing is saved), `ChangedMeanwhile`, `NotFound`, `WrongState`.
+        Raises `InvalidMail` (nothing is saved), `ChangedMeanwhile`, `NotFound`, `WrongState`, `TooLarge`.
         """
         _check_who(who)
         _check_editable(changes)
@@ -155,13 +154,34 @@ class Support:
 
     def _act(self, mail_id: str, who: str, what: str, patch_of: Callable[[Row], Patch]) -> Row:
         _check_who(who)
+        first = row = self._movable(mail_id, what)
+        ours: list[Event] = []
         for _ in range(TRIES):
-            row = self._movable(mail_id, what)
+            patch = patch_of(row)
+            ours += patch.assign["timeline"][-1:]
             try:
-                return Row(write(self.store, row, seen(row.item, "revision", "status"), patch_of(row)))
+                return Row(write(self.store, row, seen(row.item, "revision", "status"), patch))
             except Lost:
-                continue
+                now = self.show(mail_id)
+            if any(event in ours for event in now.timeline):
+                return now  # It was our own write, whose answer was lost; what came after it stands.
+            row = self._movable(mail_id, what)
+            if row.status is not first.status:
+                break  # What the person asked for was meant for the state they saw.
         raise ChangedMeanwhile(mail_id)
+
+    def _drop(self, row: Row, expect: Expect, who: str) -> Row:
+        """Take a second row of a mail that history has out of the outbox; history tells who did it."""
+        there = self.store.get_finished(row.id)
+        if there is None:
+            raise ChangedMeanwhile(row.id)
+        timeline = Row(there).with_event(self.clock(), who, "second row cancelled", was=row.item.get("status"))
+        try:
+            self.store.drop(row.id, expect)
+            self.store.annotate(row.id, Patch({"timeline": timeline}))
+        except Lost as lost:
+            raise ChangedMeanwhile(row.id) from lost
+        return Row({**there, "timeline": timeline})
 
     def _movable(self, mail_id: str, what: str) -> Row:
         row = self.show(mail_id)
@@ -177,7 +197,11 @@ def aware(moment: datetime) -> datetime:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         message = "send_at must be a datetime with a time zone"
         raise InvalidRequest(message)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = "send_at is out of the range of times"
+        raise InvalidRequest(message) from None
 
 
 def _check_who(who: str) -> None:

@@ -1,18 +1,53 @@
-"""Write a patch on a row, in ever fewer words while the row has no room for them."""
+"""Write a patch on a row, or move it to history, also when there is no room left for all the words."""
 
 from outbox.core import moves
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import TooLarge
+from outbox.core.mail import FIELDS
 from outbox.core.ports import Store
 from outbox.core.row import Item, Row
+from outbox.core.text import size
+
+# What a history row cannot do without; anything else on the row is a person's note and yields when there is no room.
+NEEDED = {*FIELDS, "id", "status", "revision", "delivery_id", "finished_at", "day", "recipient", "expires_at"} | {
+    "created_at",
+    "fingerprint",
+    "attempts",
+    "reason",
+}
+# What the largest text of a row gives up, in characters, when a reason has no room otherwise. No mail of ours is near
+# that: such a text is over every limit of the API.
+CUT = 1000
 
 
 def write(store: Store, row: Row, expect: Expect, patch: Patch) -> Item:
     """Change a row and give it as it is then. Raises `Lost` when it is not as expected."""
-    *forms, last = moves.smaller(patch)
+    *forms, last = [*moves.smaller(patch), _cut(row, moves.smaller(patch)[2])]
     for form in forms:
         try:
             return store.update(row.id, expect, form)
         except TooLarge:
             continue
     return store.update(row.id, expect, last)
+
+
+def finish(store: Store, mail_id: str, expect: Expect, finished: Item) -> None:
+    """Move a row to history, without a person's notes if there is no room for them. Raises `Lost`."""
+    try:
+        store.finish(mail_id, expect, finished)
+    except TooLarge:
+        store.finish(mail_id, expect, bare(finished))
+
+
+def bare(finished: Item) -> Item:
+    """Give a history row with only what it cannot do without."""
+    return {name: finished[name] for name in NEEDED if name in finished}
+
+
+def _cut(row: Row, patch: Patch) -> Patch:
+    """Take the room from the largest text on the row: better a torn text than a row nobody finds."""
+    texts = {name: value for name, value in row.item.items() if isinstance(value, str) and name not in patch.assign}
+    if not texts:
+        return patch
+    largest = max(texts, key=lambda name: size(texts[name]))
+    return Patch({**patch.assign, largest: texts[largest][:-CUT]}, patch.drop - {largest})

@@ -322,3 +322,37 @@ def test_sends_files_as_the_vendors_clients_do(api):
 def test_says_how_long_a_call_can_last(http):
     """The bound counts leaving, waiting and the last piece of the answer."""
     assert BlastengineApi(ApiClient(http, BASE, Source(), answer_seconds=30)).longest_call == 2 + 30 + 5 + 30 + 30 + 30
+
+
+class Torn(httpx.SyncByteStream):
+    """A body that breaks off."""
+
+    def __iter__(self):
+        yield b'{"error_messages": '
+        raise httpx.ReadError("reset")
+
+
+@pytest.mark.parametrize(
+    ("status", "decision"),
+    [
+        (400, Rejected),
+        (401, Stop),
+        (403, Stop),
+        (404, Stop),
+        (429, TryLater),
+        (201, OutcomeUnknown),
+        (500, OutcomeUnknown),
+    ],
+)
+def test_a_torn_body_does_not_turn_a_refusal_into_a_doubt(status, decision):
+    """The status is the contract; only where it does not say enough is a torn body a doubt."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, stream=Torn()))
+    with httpx.Client(transport=transport) as client, pytest.raises(decision):
+        BlastengineApi(ApiClient(client, BASE, Source())).send(make_mail())
+
+
+@respx.mock
+def test_no_header_undoes_an_acceptance(api):
+    """A number of thousands of digits is as good as none."""
+    respx.post(URL).respond(201, json={"delivery_id": 1}, headers={"X-Rate-Limit-Remaining": "9" * 5000})
+    assert api.send(make_mail()).delivery_id == "1"

@@ -73,3 +73,57 @@ def test_credentials_never_show_themselves(client):
     put(client, "very-secret")
     source = SecretsManagerCredentials(client, "mail", TickingClock())
     assert "very-secret" not in repr(source()) + repr(source)
+
+
+class Counting:
+    """A secret store that counts and fails as it is told."""
+
+    def __init__(self):
+        self.asked, self.fails, self.key = 0, False, "one"
+
+    def get_secret_value(self, **_):
+        from botocore.exceptions import ReadTimeoutError
+
+        self.asked += 1
+        if self.fails:
+            raise ReadTimeoutError(endpoint_url="x")
+        return {"SecretString": json.dumps({"login_id": "me", "api_key": self.key})}
+
+
+def test_a_secret_store_that_stalls_is_asked_once_not_once_a_mail():
+    """What failed is remembered for a while, so that threads do not queue up behind time-outs."""
+    clock, store = TickingClock(), Counting()
+    store.fails = True
+    source = SecretsManagerCredentials(store, "mail", clock)
+    for _ in range(20):
+        with pytest.raises(Stop):
+            source()
+    assert store.asked == 1
+    store.fails = False
+    clock.forward(seconds=31)
+    assert source().api_key == "one"
+
+
+def test_known_credentials_outlive_a_stall_of_the_secret_store():
+    """Good credentials are not thrown away because they could not be read again."""
+    clock, store = TickingClock(), Counting()
+    source = SecretsManagerCredentials(store, "mail", clock)
+    source()
+    store.fails = True
+    clock.forward(minutes=6)
+    assert source().api_key == "one"
+    with pytest.raises(Stop):
+        source(refused=source())
+
+
+def test_refused_credentials_are_read_again_once_not_once_a_mail():
+    """A batch of refusals is one look at the secret."""
+    clock, store = TickingClock(), Counting()
+    source = SecretsManagerCredentials(store, "mail", clock)
+    known = source()
+    for _ in range(20):
+        source(refused=known)
+    assert store.asked == 2
+    store.key = "two"
+    clock.forward(seconds=31)
+    assert source(refused=known).api_key == "two"

@@ -215,5 +215,22 @@ def test_a_dispatcher_that_crashes_frees_its_lease_or_lets_it_run_out(service, m
     service.store.due = broken
     with pytest.raises(ConnectionError):
         service.dispatch()
-    service.store.due = due
+    service.store.due = lambda lane, *rest: broken() if lane == "urgent-0" else due(lane, *rest)
     assert service.dispatch() == {"sent": 1}
+
+
+def test_a_dispatcher_whose_time_is_up_starts_the_next_one(limited, mail):
+    """A backlog longer than one run is gone on with at once; a run that gets nowhere starts nothing."""
+    for _ in range(100):
+        limited.outbox.enqueue(mail())
+    limited.clock.forward(minutes=6)
+    before = limited.started
+    counts = limited.dispatch()
+    assert 0 < counts["sent"] < 200
+    rounds = 0
+    while limited.started > before:
+        before, rounds = limited.started, rounds + 1
+        limited.dispatch()
+        assert rounds < 20
+    assert len(limited.api.sent) == 100
+    assert rounds >= 1 or counts["sent"] == 100

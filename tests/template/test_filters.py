@@ -76,7 +76,6 @@ IGNORED = {
     "claim of a scheduled mail": (image("WAITING"), image("SENDING")),
     "claim of a checked mail": (image("CHECKING"), image("SENDING")),
     "lease of a row in flight renewed": (image("SENDING"), image("SENDING", due_at={"S": "2030"})),
-    "over the rate before the claim": (image("PENDING"), image("WAITING")),
     "sent": (image("SENDING"), None),
     "cancelled": (image("WAITING"), None),
     "a failed row removed": (image("FAILED"), None),

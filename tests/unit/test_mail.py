@@ -24,7 +24,19 @@ def test_takes_addresses_the_api_may_know_better(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["", "nobody", "a@b", "@example.com", "name@", "a b@example.com", "x" * 250 + "@b.cd"]
+    "address",
+    [
+        "a@example.com,b@example.com",
+        "a@example.com;b@example.com",
+        "a@b@example.com",
+        "",
+        "nobody",
+        "a@b",
+        "@example.com",
+        "name@",
+        "a b@example.com",
+        "x" * 250 + "@b.cd",
+    ],
 )
 def test_refuses_what_is_no_address(address):
     """Text that is no address is refused, naming the field."""
@@ -148,6 +160,14 @@ def test_takes_what_just_fits(parts):
         ("list_unsubscribe.url", {"list_unsubscribe": ListUnsubscribe(url="ftp://example.com")}),
         ("tags", {"tags": [""]}),
         ("tags", {"tags": "abc"}),
+        ("tags", {"tags": {"a": 1}}),
+        ("tags", {"tags": ["x" * 101]}),
+        ("to", {"to": "x" * 257 + " <a@example.com>"}),
+        ("cc", {"cc": ["x" * 257 + " <a@example.com>"]}),
+        ("reply_to", {"reply_to": 0}),
+        ("insert_code", {"insert_code": False}),
+        ("list_unsubscribe", {"list_unsubscribe": {"url": "https://example.com"}}),
+        ("list_unsubscribe", {"list_unsubscribe": "https://example.com"}),
         ("cc[0]", {"cc": [5]}),
         ("text", {"text": "\ud800"}),
     ],
@@ -228,3 +248,28 @@ def test_a_row_gives_back_the_mail_it_was_made_of(mail: Mail):
     again = mail_of(mail.to_item())
     assert again == mail
     assert again.fingerprint == mail.fingerprint
+
+
+def test_a_set_of_tags_has_one_fingerprint_in_every_process():
+    """A retry from another process with the same key is the same mail."""
+    import subprocess
+    import sys
+
+    code = (
+        "from outbox import Mail; print(Mail(sender='a@b.example', to='a@b.example', subject='x', text='y',"
+        " tags={'b', 'a', 'c', 'd'}).fingerprint)"
+    )
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(prints) == 1
+
+
+@pytest.mark.parametrize("parts", [(5,), ("a@b.co", None), (b"a@b.co",)])
+def test_an_address_of_the_wrong_type_is_refused_as_such(parts):
+    """No other error than InvalidMail comes out of it."""
+    with pytest.raises(InvalidMail):
+        Address(*parts)

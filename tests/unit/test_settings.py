@@ -49,6 +49,14 @@ def test_arguments_win_over_the_environment(monkeypatch):
     [
         ("mail_api_url", "http://mail.example"),
         ("mail_api_url", "mail.example"),
+        ("mail_api_url", "http://localhost.evil.example"),
+        ("mail_api_url", "http://127.0.0.1.evil.example/api"),
+        ("mail_api_url", "https://user:secret@mail.example"),
+        ("mail_api_url", "https://"),
+        ("mail_api_url", "https://a b"),
+        ("lease_seconds", 60),
+        ("answer_seconds", 299),
+        ("actor", "a\nb"),
         ("log_level", "LOUD"),
         ("threads", 0),
         ("history_days", 0),
@@ -67,4 +75,5 @@ def test_refuses_settings_that_cannot_work(name, value):
     }
     with pytest.raises(MissingSettings) as error:
         load(WorkerSettings, **right | {name: value})
-    assert error.value.names == (f"OUTBOX_{name.upper()}",)
+    told = "lease_seconds" if name == "answer_seconds" else name
+    assert error.value.names == (f"OUTBOX_{told.upper()}",)
