@@ -122,7 +122,13 @@ class Sender:
         except RowBroken as broken:
             settle.write_if_mine(self.store, row, moves.unreadable(row, broken.problem, self.clock(), self.who))
             return Outcome.FAILED
-        there = self.store.get_finished(row.id)
+        try:
+            there = self.store.get_finished(row.id)
+        except Exception:
+            # Nothing has been called yet, and the row should say so while it can.
+            log.exception("send.history_out_of_reach", id=row.id)
+            settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
+            return Outcome.NO_TIME
         if there is not None:
             settle.echo(self.store, row, there, self.clock, self.who)
             return Outcome.STALE

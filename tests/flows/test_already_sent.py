@@ -239,3 +239,19 @@ def test_a_stale_doorbell_of_an_edited_row_does_not_claim_it(service, mail):
     assert (service.status(mail_id), service.api.sent) == ("PENDING", [])
     service.ring_until_quiet()
     assert [sent.subject for sent in service.api.sent] == ["Corrected"]
+
+
+def test_a_history_out_of_reach_is_no_doubt(service, mail):
+    """Between claim and call the history could not be read: nothing was called, so the mail is simply due again."""
+    mail_id = service.outbox.enqueue(mail()).id
+    bells, read = service.doorbells(), service.store.get_finished
+
+    def broken(_mail_id):
+        raise ConnectionError
+
+    service.store.get_finished = broken
+    assert service.deliver(bells) == {0}
+    service.store.get_finished = read
+    assert (service.status(mail_id), service.api.sent) == ("WAITING", [])
+    service.dispatch()
+    assert service.status(mail_id) == "SENT"
