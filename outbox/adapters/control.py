@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from outbox.adapters.dynamodb import items_there, patiently
+from outbox.adapters.answers import items_there, patiently
 from outbox.adapters.wire import Expression, from_wire, to_wire
 from outbox.core.change import ABSENT, Expect
 from outbox.core.row import Item

@@ -4,29 +4,25 @@ What AWS really answers, and what the SDK retries by itself, is in the developer
 transactions» and in botocore's standard retry mode: a cancelled transaction is never retried there, so it is here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from outbox.adapters.answers import items_there, patiently, reasons_of
 from outbox.adapters.wire import Expression, Wire, cursor_of, from_wire, key_of, plain, to_wire
 from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
-from outbox.core.errors import AlreadyThere, InvalidRequest, Lost, TooLarge
+from outbox.core.errors import AlreadyThere, InvalidRequest, Lost
 from outbox.core.ports import Due, Page
 from outbox.core.row import Item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-T = TypeVar("T")
-
 BATCH_GET = 100
-CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
-RETRIED = {"TransactionConflictException", "TransactionInProgressException"}
 
 
 class DynamoStore:
@@ -243,13 +239,6 @@ def new_entries(item: Item, outbox_table: str, history_table: str, *, once: bool
     return [{"Put": _put_new(outbox_table, item)}, *([{"ConditionCheck": spent}] if once else [])]
 
 
-def reasons_of(error: Exception) -> list[Mapping[str, Any]]:
-    """Give the reasons of a cancelled transaction in the order of its entries; empty for any other error."""
-    response = getattr(error, "response", None)
-    reasons = response.get("CancellationReasons") if isinstance(response, Mapping) else None
-    return list(reasons or [])
-
-
 def taken_by(error: Exception, sent: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]]) -> Item | None:
     """Give the row that already had the id of our entries, if that is why a transaction was cancelled; else None."""
     for reason, entry in zip(reasons_of(error), sent, strict=False):
@@ -268,47 +257,6 @@ def _put_new(table: str, item: Item) -> Wire:
         "ConditionExpression": "attribute_not_exists(id)",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-
-
-def patiently(call: Callable[[], T]) -> T:
-    """Try a write again that met another one; the last error is raised."""
-    retrying = Retrying(
-        retry=retry_if_exception(_worth_another_try),
-        wait=wait_random_exponential(multiplier=0.02, max=0.5),
-        stop=stop_after_attempt(8),
-        reraise=True,
-    )
-    return retrying(call)
-
-
-def _worth_another_try(error: BaseException) -> bool:
-    if not isinstance(error, ClientError):
-        return False
-    # A mix with ConditionalCheckFailed is tried again too: then the condition alone tells.
-    return error.response["Error"]["Code"] in RETRIED or any(r.get("Code") in CONFLICTS for r in reasons_of(error))
-
-
-def items_there(error: ClientError) -> list[Item | None]:
-    """Give the rows that made the conditions of a write fail, one an entry. Raises what is no failed condition."""
-    code = error.response["Error"]["Code"]
-    if code == "ConditionalCheckFailedException":
-        attributes: Any = error.response.get("Item")
-        return [from_wire(attributes) if attributes else None]
-    reasons = reasons_of(error)
-    if any(_is_size(str(reason.get("Message", ""))) for reason in [*reasons, error.response["Error"]]):
-        raise TooLarge from error
-    if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-        _raise(error)
-    return [from_wire(reason["Item"]) if reason.get("Item") else None for reason in reasons]
-
-
-def _is_size(message: str) -> bool:
-    # DynamoDB has no code of its own for an item over 400 KB; the words are all there is.
-    return "item size" in message.lower()
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
 
 
 def _same_write(there: Item, ours: Item) -> bool:
