@@ -40,7 +40,7 @@ def new(mail: Mail, mail_id: str, now: datetime, send_at: datetime | None, who: 
     item: dict[str, Any] = {"id": mail_id, "status": str(Status.WAITING if later else Status.PENDING), "revision": 1}
     item |= mail.to_item()
     item |= {"fingerprint": mail.fingerprint, "created_at": clock.text(now)}
-    item |= _due(base, send_at if later and send_at else now + LOST_DOORBELL)
+    item |= due(base, send_at if later and send_at else now + LOST_DOORBELL)
     item["timeline"] = base.with_event(now, who, "written")
     if later and send_at:
         item |= {
@@ -59,7 +59,7 @@ def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) 
         "revision": whole(item.get("revision")) + 1,
         "claim": token,
         "claimed_at": clock.text(now),
-        **_due(Row(item), now + lease),
+        **due(Row(item), now + lease),
     }
     return expect, Patch(assign, PROBLEM_INDEX)
 
@@ -74,99 +74,21 @@ def sent(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) ->
     details = {"claimed_at": row.item.get("claimed_at"), "delivery_id": delivery_id}
     timeline = row.with_event(now, who, "sent", **details)
     done = {"status": str(Status.SENT), "delivery_id": delivery_id, "attempts": row.attempts + 1}
-    return _finished(row, now, keep_days) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
+    return finished(row, now, keep_days) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
 
 
 def cancelled(row: Row, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
     """Make the history row of a mail a person or the application called back."""
     timeline = row.with_event(now, who, "cancelled", was=row.item.get("status"))
     done = {"status": str(Status.CANCELLED), "timeline": timeline, "reason": f"Cancelled by {who}."}
-    return _finished(row, now, keep_days) | done
+    return finished(row, now, keep_days) | done
 
 
 def refused(row: Row, reason: str, now: datetime, who: str) -> Patch:
     """Put a mail the API refused aside for a person."""
-    return _problem(
+    return problem(
         row, Status.FAILED, "refused", f"The mail API refused it: {reason}", now, who, attempts=row.attempts + 1
     )
-
-
-def doubtful(row: Row, doubt: str, now: datetime, who: str, window: timedelta) -> Patch:
-    """Note that a mail may have been sent: CHECKING while there are records to look in, else what its policy says.
-
-    The first look comes when the lease is over and two clocks can no longer disagree about it: until then a delivery
-    with this content may belong to another worker's mail. `claim` stays, so that a late answer still finds the row.
-    """
-    if not window:
-        return undecided(row, doubt, now, who, attempts=row.attempts + 1)
-    check(row.status or Status.SENDING, Status.CHECKING)
-    first = max(row.due_at or now, now) + CLOCKS_APART
-    sentence = shorten(
-        f"It may have been sent: {doubt} It is being looked up in the mail API's records.", LONGEST_REASON
-    )
-    assign = {
-        "status": str(Status.CHECKING),
-        "revision": row.revision + 1,
-        "attempts": row.attempts + 1,
-        "doubt": shorten(doubt, LONGEST_REASON),
-        "check_from": row.item.get("claimed_at", clock.text(now)),
-        "check_until": clock.text(max(now + window, first)),
-        "reason": sentence,
-        "error": "unknown",
-        **_due(row, first),
-        "timeline": row.with_event(now, who, "in doubt", claimed_at=row.item.get("claimed_at"), reason=doubt),
-    }
-    return Patch(assign, PROBLEM_INDEX | {"deferrals", "looks"})
-
-
-def worker_died(row: Row) -> str:
-    """Say what is known of a mail whose worker never came back."""
-    return f"the worker that took it at {row.item.get('claimed_at', 'an unknown time')} did not come back."
-
-
-def looked(row: Row, next_look: datetime, note: str, *, counts: bool = True) -> Patch:
-    """Note a look that did not show the mail; it is looked for again."""
-    check(row.status or Status.CHECKING, Status.CHECKING)
-    sentence = f"It may have been sent: {row.item.get('doubt', '')} {note} Looked for again at {clock.text(next_look)}."
-    looks = row.looks + counts
-    assign: dict[str, Any] = {"status": str(Status.CHECKING), "revision": row.revision + 1, "looks": looks}
-    assign |= _due(row, next_look)
-    return Patch(assign | {"reason": shorten(sentence, LONGEST_REASON)})
-
-
-def undecided(row: Row, note: str, now: datetime, who: str, attempts: int | None = None) -> Patch:
-    """Do as the mail's policy says when nobody can tell whether it was sent: hold it for a person, or send it again."""
-    doubt = str(row.item.get("doubt", "")) if row.status is Status.CHECKING else ""
-    told = " ".join(part for part in (doubt, note) if part)
-    tried = row.attempts if attempts is None else attempts
-    if row.item.get("on_unknown") != "resend":
-        sentence = f"It may have been sent: {told} Look for it in the mail API before sending it again."
-        patch = _problem(row, Status.UNKNOWN, "unknown", sentence, now, who, attempts=tried)
-        return Patch(patch.assign, (patch.drop | CHECK) - {"claim"})
-    if tried >= ATTEMPTS:
-        sentence = f"Tried {tried} times without a clear answer, which is as often as it may: {told}"
-        patch = _problem(row, Status.FAILED, "attempts-used-up", sentence, now, who, attempts=tried)
-        return Patch(patch.assign, patch.drop | CHECK)
-    due_at = backoff.next_try(now, tried)
-    sentence = f"It may have been sent: {told} It is sent again at {clock.text(due_at)}, as the mail's on_unknown says."
-    patch = _wait(row, due_at, "resend", sentence, now, who, "to be sent again")
-    assign = {name: value for name, value in patch.assign.items() if name != "deferrals"}
-    return Patch(assign | {"attempts": tried}, patch.drop | CHECK | {"deferrals"})
-
-
-def found(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
-    """Make the history row of a mail that the API's own records show."""
-    timeline = row.with_event(now, who, "found in the mail API's records", delivery_id=delivery_id)
-    done = {"status": str(Status.SENT), "delivery_id": delivery_id, "confirmed_by": "records"}
-    reason = "Accepted by the mail API: found in its records."
-    return _finished(row, now, keep_days) | done | {"timeline": timeline, "reason": reason}
-
-
-def said_sent(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
-    """Make the history row of a mail of which a person says that it was sent."""
-    timeline = row.with_event(now, who, "confirmed as sent", delivery_id=delivery_id, reason=row.reason)
-    done = {"status": str(Status.SENT), "confirmed_by": who, "timeline": timeline, "reason": f"Sent, says {who}."}
-    return _finished(row, now, keep_days) | done | ({"delivery_id": delivery_id} if delivery_id else {})
 
 
 def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) -> Patch:
@@ -176,7 +98,7 @@ def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) ->
         "Look for it in the mail API before sending it again."
     )
     revision = max(row.revision, whole(before.get("revision"))) + 1
-    patch = _problem(row, Status.UNKNOWN, "overwritten", sentence, now, who, revision=revision, by_hand=True)
+    patch = problem(row, Status.UNKNOWN, "overwritten", sentence, now, who, revision=revision, by_hand=True)
     kept = {name: before[name] for name in CLAIM if name in before}
     return Patch({**patch.assign, **kept}, patch.drop - kept.keys())
 
@@ -189,34 +111,34 @@ def sent_meanwhile(row: Row, finished: Mapping[str, Any], now: datetime, who: st
     )
     # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
     revision = max(row.revision, whole(finished.get("revision"))) + 1
-    return _problem(row, Status.HELD, "already-sent", sentence, now, who, revision=revision, by_hand=True)
+    return problem(row, Status.HELD, "already-sent", sentence, now, who, revision=revision, by_hand=True)
 
 
-def unreadable(row: Row, problem: Problem, now: datetime, who: str) -> Patch:
+def unreadable(row: Row, what: Problem, now: datetime, who: str) -> Patch:
     """Put a row aside of which no mail can be made; the reason names the field."""
-    sentence = f"The row cannot be sent as it is: {problem}."
-    return _problem(row, Status.FAILED, "unreadable", sentence, now, who, by_hand=True)
+    sentence = f"The row cannot be sent as it is: {what}."
+    return problem(row, Status.FAILED, "unreadable", sentence, now, who, by_hand=True)
 
 
 def filed(row: Row, now: datetime, who: str) -> Patch:
     """Bring a row whose state a person typed by hand to where people look for that state."""
     status = row.status or Status.FAILED
     reason = row.reason or "The state was set by hand."
-    return _problem(row, status, row.error or "by-hand", reason, now, who, what="state set by hand", by_hand=True)
+    return problem(row, status, row.error or "by-hand", reason, now, who, what="state set by hand", by_hand=True)
 
 
 def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
     """Let a mail wait without blame: nothing was sent, and it was not the mail's fault."""
     if isinstance(why, Stop):
-        return _wait(row, now + STOPPED, "stopped", f"Nothing is being sent: {why}", now, who)
+        return wait(row, now + STOPPED, "stopped", f"Nothing is being sent: {why}", now, who)
     due_at = backoff.next_try(now, row.deferrals + 1, why.wait)
-    return _wait(row, due_at, "try-later", f"Not sent yet, tried again at {clock.text(due_at)}: {why}", now, who)
+    return wait(row, due_at, "try-later", f"Not sent yet, tried again at {clock.text(due_at)}: {why}", now, who)
 
 
 def given_back(row: Row, now: datetime) -> Patch:
     """Give back a mail for which the worker has no time left; it is due at once and nothing is noted."""
     check(Status.SENDING, Status.WAITING)
-    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **_due(row, now)}
+    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **due(row, now)}
     return Patch(assign | {"error": "no-time", "reason": "A worker ran out of time; due at once."}, CLAIM)
 
 
@@ -225,21 +147,21 @@ def postponed(item: Mapping[str, Any], now: datetime, error: str, sentence: str)
     expect = Expect({"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)})
     revision = whole(item.get("revision")) + 1
     assign = {"status": str(Status.WAITING), "revision": revision, "error": error, "reason": sentence}
-    return expect, Patch(assign | _due(Row(item), now), PROBLEM_INDEX)
+    return expect, Patch(assign | due(Row(item), now), PROBLEM_INDEX)
 
 
 def pending(row: Row, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
     """Make a row ring: send it now, because a person says so."""
     if row.status is not None:
         check(row.status, Status.PENDING)
-    assign = {"status": str(Status.PENDING), "revision": row.revision + 1, **_due(row, now + LOST_DOORBELL)}
+    assign = {"status": str(Status.PENDING), "revision": row.revision + 1, **due(row, now + LOST_DOORBELL)}
     assign["timeline"] = row.with_event(now, who, what, was=row.item.get("status"), reason=row.reason, **details)
     return Patch(assign, PROBLEM_INDEX | CLAIM | CHECK | {"reason", "error", "deferrals", "send_at"})
 
 
 def scheduled(row: Row, send_at: datetime, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
     """Make a row wait for a time a person or the application chose."""
-    patch = _wait(row, send_at, "scheduled", f"Scheduled for {clock.text(send_at)}.", now, who, what, **details)
+    patch = wait(row, send_at, "scheduled", f"Scheduled for {clock.text(send_at)}.", now, who, what, **details)
     deferrals = frozenset({"deferrals"})
     assign = {name: value for name, value in patch.assign.items() if name not in deferrals}
     return Patch(assign | {"send_at": clock.text(send_at)}, patch.drop | PROBLEM_INDEX | deferrals)
@@ -248,7 +170,7 @@ def scheduled(row: Row, send_at: datetime, now: datetime, who: str, what: str, *
 def held(row: Row, now: datetime, who: str, note: str) -> Patch:
     """Put a mail aside because a person says so; it never fires by itself."""
     sentence = f"Held by {who}" + (f": {note}" if note else ".")
-    return _problem(row, Status.HELD, "held", sentence, now, who, what="held")
+    return problem(row, Status.HELD, "held", sentence, now, who, what="held")
 
 
 def edited(row: Row, mail: Mail, now: datetime, who: str, changes: Mapping[str, list[str]]) -> Patch:
@@ -257,7 +179,7 @@ def edited(row: Row, mail: Mail, now: datetime, who: str, changes: Mapping[str, 
     assign = {name: content[name] for name in changes if name in content}
     assign |= {"revision": row.revision + 1, "timeline": row.with_event(now, who, "edited", changes=dict(changes))}
     if row.status in DUE and row.due_at:
-        assign |= _due(Row(content | {"id": row.id}), row.due_at)
+        assign |= due(Row(content | {"id": row.id}), row.due_at)
     return Patch(assign, frozenset(changes) - content.keys())
 
 
@@ -277,11 +199,12 @@ def smaller(patch: Patch) -> list[Patch]:
     ]
 
 
-def _due(row: Row, due_at: datetime) -> dict[str, Any]:
+def due(row: Row, due_at: datetime) -> dict[str, Any]:
+    """Give the attributes by which dispatch finds a row at a moment."""
     return {"lane": places.lane(row.id, urgent=row.urgent), "due_at": clock.text(due_at)}
 
 
-def _problem(  # noqa: PLR0913  one sentence needs who, when, what and why
+def problem(  # noqa: PLR0913  one sentence needs who, when, what and why
     row: Row,
     status: Status,
     error: str,
@@ -294,6 +217,7 @@ def _problem(  # noqa: PLR0913  one sentence needs who, when, what and why
     attempts: int | None = None,
     by_hand: bool = False,
 ) -> Patch:
+    """Put a row aside for a person, in the problems index, with the reason on it."""
     if not by_hand and row.status is not None:
         check(row.status, status)
     assert status in PROBLEMS  # noqa: S101  a row without due_at must be in the problems index
@@ -313,7 +237,7 @@ def _problem(  # noqa: PLR0913  one sentence needs who, when, what and why
     return Patch(assign, DUE_INDEX | CLAIM | {"deferrals"})
 
 
-def _wait(  # noqa: PLR0913  as above
+def wait(  # noqa: PLR0913  as above
     row: Row,
     due_at: datetime,
     error: str,
@@ -323,6 +247,7 @@ def _wait(  # noqa: PLR0913  as above
     what: str = "put off",
     **details: Any,  # noqa: ANN401
 ) -> Patch:
+    """Let a row wait for a moment, with the reason on it."""
     if row.status is not None:
         check(row.status, Status.WAITING)
     sentence = shorten(sentence, LONGEST_REASON)
@@ -332,13 +257,14 @@ def _wait(  # noqa: PLR0913  as above
         "reason": sentence,
         "error": error,
         "deferrals": row.deferrals + 1,
-        **_due(row, due_at),
+        **due(row, due_at),
     }
     assign["timeline"] = row.with_event(now, who, what, reason=sentence, **details)
     return Patch(assign, CLAIM)
 
 
-def _finished(row: Row, now: datetime, keep_days: int) -> dict[str, Any]:
+def finished(row: Row, now: datetime, keep_days: int) -> dict[str, Any]:
+    """Give what every history row has, from the row it was."""
     gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals", "delivery_id", "confirmed_by"}
     item = {name: value for name, value in row.item.items() if name not in gone}
     return item | {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import moves
+from outbox.core import doubt, moves
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost
 from outbox.core.ports import Due, Register
@@ -107,14 +107,14 @@ class Dispatch:
             return self.look_up(row, slot) if sender.look_up_window else self._undecided(row)
         if row.status is Status.SENDING:
             now, window = sender.clock(), sender.look_up_window
-            return self._write(row, moves.doubtful(row, moves.worker_died(row), now, sender.who, window))
+            return self._write(row, doubt.doubtful(row, doubt.worker_died(row), now, sender.who, window))
         if row.status in PROBLEMS:
             return self._write(row, moves.filed(row, sender.clock(), sender.who))
         return "explained" if explain(sender.store, sender.clock, entry.id, {}, sender.who) else "stale"
 
     def _undecided(self, row: Row) -> str:
         note = "The look-up in the mail API's records is switched off."
-        return self._write(row, moves.undecided(row, note, self.sender.clock(), self.sender.who))
+        return self._write(row, doubt.undecided(row, note, self.sender.clock(), self.sender.who))
 
     def _write(self, row: Row, patch: Patch) -> str:
         try:

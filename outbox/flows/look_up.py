@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import backoff, clock, moves, places
+from outbox.core import backoff, clock, doubt, moves, places
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
 from outbox.core.ports import Clock, Limiter, Records, Seen, Store
@@ -68,11 +68,11 @@ class LookUp:
             until = since + timedelta(seconds=self.lease_seconds)
             deliveries = self.records.find(row.mail(), since, until, self._is_other, spend)
         except RowBroken as broken:
-            return moves.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
+            return doubt.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
         except NoRecords as error:
-            return moves.undecided(row, str(error), now, self.who)
+            return doubt.undecided(row, str(error), now, self.who)
         except _NoSlot:
-            return moves.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
+            return doubt.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
         except (NotAnswered, TryLater, Stop) as error:
             return self._not_answered(row, error, now)
         return self._found(row, deliveries, now)
@@ -87,18 +87,18 @@ class LookUp:
                 return None
         if too_young:
             note = "A delivery that may be this mail was seen; it is left to settle."
-            return moves.looked(row, min(too_young), note, counts=False)
+            return doubt.looked(row, min(too_young), note, counts=False)
         until = clock.parse(row.item.get("check_until")) or now
         next_look = backoff.next_look(now, row.looks, until)
         if next_look is None:
-            return moves.undecided(
+            return doubt.undecided(
                 row, f"It was not seen in the mail API's records ({row.looks + 1} looks).", now, self.who
             )
-        return moves.looked(row, next_look, "It has not been seen there yet.")
+        return doubt.looked(row, next_look, "It has not been seen there yet.")
 
     def _take(self, row: Row, delivery_id: str, now: datetime) -> bool:
         """Move the mail to history as this delivery; False if another mail has taken it meanwhile."""
-        finished = moves.found(row, delivery_id, now, self.keep_days, self.who)
+        finished = doubt.found(row, delivery_id, now, self.keep_days, self.who)
         try:
             self.store.finish(row.id, seen(row.item, "revision", "status"), finished, sole=True)
         except Lost:
@@ -113,9 +113,9 @@ class LookUp:
             self.limiter.hold_back(error.wait)
         until = clock.parse(row.item.get("check_until")) or now
         if now >= until + GIVEN_UP:
-            return moves.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
+            return doubt.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
         next_look = now + timedelta(seconds=backoff.wait_seconds(min(row.looks + 1, 4)))
-        return moves.looked(row, next_look, f"The mail API's records did not answer: {error}")
+        return doubt.looked(row, next_look, f"The mail API's records did not answer: {error}")
 
     def _is_other(self, delivery_id: str) -> bool:
         taken = self.store.get_finished(places.delivery_mark(delivery_id)) is not None

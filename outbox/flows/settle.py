@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from outbox.core import moves
+from outbox.core import doubt, moves
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, RowBroken, TooLarge
 from outbox.core.ports import Clock, Store
@@ -29,9 +29,9 @@ def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
     return True
 
 
-def doubtful(store: Store, row: Row, doubt: str, now: Clock, who: str, window: timedelta) -> None:  # noqa: PLR0913
+def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: timedelta) -> None:  # noqa: PLR0913
     """Note that a mail may have been sent, also over a row saved by hand meanwhile: it must not go again by itself."""
-    if write_if_mine(store, row, moves.doubtful(row, doubt, now(), who, window)):
+    if write_if_mine(store, row, doubt.doubtful(row, why, now(), who, window)):
         return
 
     def again(current: Row) -> Patch | None:

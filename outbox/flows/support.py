@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from outbox.core import moves
+from outbox.core import doubt, moves
 from outbox.core.change import Expect, Patch, seen
 from outbox.core.errors import (
     ChangedMeanwhile,
@@ -94,7 +94,7 @@ class Support:
             row = self._movable(mail_id, "confirmed as sent")
             if row.status is not Status.UNKNOWN:
                 raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
-            finished = moves.said_sent(row, delivery_id, self.clock(), self.keep_days, who)
+            finished = doubt.said_sent(row, delivery_id, self.clock(), self.keep_days, who)
             try:
                 finish(self.store, mail_id, seen(row.item, "revision", "status"), finished)
             except Lost:
