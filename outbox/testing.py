@@ -20,7 +20,7 @@ from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted, Due, Page, Seen
+from outbox.core.ports import NEVER, Accepted, Due, Page, Seen
 from outbox.core.row import Item
 
 LARGEST_ITEM = 400 * 1024
@@ -147,6 +147,11 @@ class MemoryStore:
         rows = self._sorted(self.outbox, "lane", lane, "due_at")
         found = [Due(row["id"], row["lane"], row["due_at"]) for row in rows if row["due_at"] <= clock.text(until)]
         return found[:limit]
+
+    def never_due(self, lane: str, limit: int) -> list[Due]:
+        """List what was given a `due_at` by hand that no moment reaches."""
+        rows = self._sorted(self.outbox, "lane", lane, "due_at")
+        return [Due(row["id"], row["lane"], row["due_at"]) for row in rows if row["due_at"] > NEVER][:limit]
 
     def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for a person, in one state, the latest first."""

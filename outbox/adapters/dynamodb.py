@@ -16,7 +16,7 @@ from outbox.adapters.wire import Expression, Wire, cursor_of, from_wire, key_of,
 from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, InvalidRequest, Lost
-from outbox.core.ports import Due, Page
+from outbox.core.ports import NEVER, Due, Page
 from outbox.core.row import Item
 
 if TYPE_CHECKING:
@@ -106,15 +106,22 @@ class DynamoStore:
 
     def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
         """List what should be looked at by then, the longest due first."""
+        return self._entries(lane, "<=", clock.text(until), limit)
+
+    def never_due(self, lane: str, limit: int) -> list[Due]:
+        """List what was given a `due_at` by hand that no moment reaches."""
+        return self._entries(lane, ">", NEVER, limit)
+
+    def _entries(self, lane: str, comparison: str, moment: str, limit: int) -> list[Due]:
         found: list[Due] = []
         start: Any = {}
         while len(found) < limit:
             answer = self.client.query(
                 TableName=self.outbox,
                 IndexName="due",
-                KeyConditionExpression="#lane = :lane AND #due <= :until",
+                KeyConditionExpression=f"#lane = :lane AND #due {comparison} :moment",
                 ExpressionAttributeNames={"#lane": "lane", "#due": "due_at"},
-                ExpressionAttributeValues={":lane": {"S": lane}, ":until": {"S": clock.text(until)}},
+                ExpressionAttributeValues={":lane": {"S": lane}, ":moment": {"S": moment}},
                 Limit=limit - len(found),
                 **start,
             )

@@ -60,12 +60,14 @@ def saved_over(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
 
 def lost(item: Mapping[str, Any]) -> str | None:
-    """Name the attribute without which no index, and so nobody, finds the row in its state; None if all is well."""
+    """Name what is missing for somebody to find the row in its state, and to know why; None if all is well."""
     status = parse(item.get("status"))
     if status is None:
         return "status"
     if status in PROBLEMS:
-        return None if item.get("problem") == status and item.get("problem_at") else "problem"
+        reason = item.get("reason")
+        said = isinstance(reason, str) and reason != ""
+        return None if item.get("problem") == status and item.get("problem_at") and said else "problem"
     if status is Status.PENDING:
         return None
     if clock.parse(item.get("due_at")) is None:

@@ -70,7 +70,8 @@ def undecided(row: Row, note: str, now: datetime, who: str, attempts: int | None
     sentence = f"It may have been sent: {told} It is sent again at {clock.text(due_at)}, as the mail's on_unknown says."
     patch = moves.wait(row, due_at, "resend", sentence, now, who, "to be sent again")
     assign = {name: value for name, value in patch.assign.items() if name != "deferrals"}
-    return Patch(assign | {"attempts": tried}, patch.drop | moves.CHECK | {"deferrals"})
+    # `claim` stays: an answer that comes after all still finds its row, as long as no other worker has claimed it.
+    return Patch(assign | {"attempts": tried}, (patch.drop | moves.CHECK | {"deferrals"}) - {"claim"})
 
 
 def found(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from outbox.core.mail import Mail
 from outbox.core.row import Item
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = "9999-12-31T23:59:59.999Z"
 
 
 class Clock(Protocol):
@@ -68,6 +69,9 @@ class Store(Protocol):
 
     def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
         """List what should be looked at by then, the longest due first."""
+
+    def never_due(self, lane: str, limit: int) -> list[Due]:
+        """List what was given a `due_at` by hand that no moment reaches (text that sorts behind every time)."""
 
     def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for a person, in one state, the latest first; of each, what the index shows."""

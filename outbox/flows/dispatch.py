@@ -10,6 +10,7 @@ import structlog
 
 from outbox.core import doubt, moves
 from outbox.core.change import Patch, seen
+from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
 from outbox.core.ports import Due, Register
 from outbox.core.row import Row
@@ -101,7 +102,7 @@ class Dispatch:
         if item is None or item.get("due_at") != entry.due_at:
             return "stale"
         row = Row(item)
-        if row.status in DUE:
+        if row.status in DUE and lost(item) is None:
             return sender.send(item, slot, deadline).name.lower()
         if row.status is Status.CHECKING:
             return self.look_up(row, slot) if sender.look_up_window else self._undecided(row)
@@ -142,6 +143,9 @@ class _Run:
 
     def until_done(self) -> dict[str, int]:
         """Go on until nothing is due, the time is up, the line is stopped or the lease is lost."""
+        for entry in self.due.never_due():
+            for slot in self.dispatch.sender.limiter.book(1, urgent=False):
+                self.counts[self.dispatch.act(entry, slot, self.deadline)] += 1
         while self._may_go_on():
             handed_out, left = self._hand_out()
             if not handed_out and not left and not self.under_way:

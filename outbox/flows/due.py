@@ -34,6 +34,11 @@ class DueRows:
             self._bulk.extend(self._read(urgent=False))
         return self._hand_out([self._bulk.popleft() for _ in range(min(count, len(self._bulk)))]), False
 
+    def never_due(self) -> list[Due]:
+        """Give what a person's slip in `due_at` has put behind every moment."""
+        lanes = (*places.lanes(urgent=True), *places.lanes(urgent=False))[self.part :: self.parts]
+        return [entry for lane in lanes for entry in self.store.never_due(lane, PAGE)]
+
     def put_back(self, entries: list[Due], *, urgent: bool) -> None:
         """Take back entries for which there was no slot."""
         self.tried.difference_update(entries)

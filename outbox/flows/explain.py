@@ -25,7 +25,11 @@ def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any],
     current = store.get(mail_id)
     if current is None:
         return False
-    patch = _patch(Row(current), before, clock, who)
+    there = store.get_finished(mail_id) if saved_over(before, current) else None
+    if there is not None:
+        patch: Patch | None = moves.sent_meanwhile(Row(current), there, clock(), who)
+    else:
+        patch = _patch(Row(current), before, clock, who)
     if patch is None or lost(patch.applied(current)):
         # What would be lost again, whatever we write, must not be written again and again.
         return False

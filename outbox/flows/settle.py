@@ -88,8 +88,12 @@ def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: 
 
 
 def _is_ours(current: Item, row: Row) -> bool:
-    """Tell whether the row still waits for the answer of this very claim (its lease ran out, or it was saved over)."""
-    return current.get("claim") == row.item.get("claim") and current.get("status") in {Status.UNKNOWN, Status.CHECKING}
+    """Tell whether nobody has claimed the row since this claim (its lease ran out, or it was saved over)."""
+    return current.get("claim") == row.item.get("claim") and current.get("status") in {
+        Status.UNKNOWN,
+        Status.CHECKING,
+        Status.WAITING,
+    }
 
 
 def _keep(store: Store, finished: Item, now: Clock, who: str) -> None:

@@ -119,7 +119,9 @@ def test_a_row_broken_by_hand_fails_with_a_sentence_that_names_the_field(service
     if start == "FAILED":
         row = service.store.get(bad)
         row = {name: part for name, part in row.items() if name not in ("lane", "due_at")}
-        service.store.put(row | {"status": "FAILED", "problem": "FAILED", "problem_at": "2026-01-01T00:00:00.000Z"})
+        service.store.put(
+            row | {"status": "FAILED", "problem": "FAILED", "problem_at": "2026-01-01T00:00:00.000Z", "reason": "x"}
+        )
         service.doorbells()
     service.store.edit(bad, **{field: value})
     service.deliver(service.doorbells(all_of_them=True))
@@ -278,3 +280,19 @@ def test_junk_that_leaves_no_room_does_not_lose_a_sent_mail(service, mail):
     service.ring_until_quiet()
     assert service.status(mail_id) == "SENT"
     assert len(service.api.sent) == 1
+
+
+@pytest.mark.parametrize("status", ["WAITING", "SENDING", "CHECKING", "PENDING"])
+@pytest.mark.parametrize("due_at", ["tomorrow", "9999-99-99T00:00:00.000Z", "x", "0", "2026", "~"])
+def test_a_time_that_is_none_is_found_by_dispatch(service, mail, status, due_at):
+    """Text instead of a moment, though no doorbell rang: visible with a reason, or sent."""
+    mail_id = service.outbox.enqueue(mail()).id
+    service.store.edit(mail_id, status=status, due_at=due_at)
+    service.doorbells()
+    for _ in range(60):
+        service.clock.forward(minutes=1)
+        service.dispatch()
+        service.ring_until_quiet()
+    row = service.row(mail_id)
+    assert row.status in {"FAILED", "UNKNOWN", "SENT"}
+    assert row.reason

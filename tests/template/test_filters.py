@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from outbox.core import places
 from outbox.local.filters import matches
 
 WORDS = ["PENDING", "SENDING", "WAITING", "CHECKING", "FAILED", "UNKNOWN", "HELD"]
@@ -61,6 +62,8 @@ HEARD = {
     "due_at of a scheduled row taken away": (image("WAITING"), image("WAITING", due_at=None)),
     "a scheduled row written by hand without due_at": (None, image("WAITING", due_at=None)),
     "a scheduled row written by hand without lane": (None, image("WAITING", lane=None)),
+    "a lane nobody looks into": (image("WAITING"), image("WAITING", lane={"S": "express"})),
+    "a new row in a lane nobody looks into": (None, image("WAITING", lane={"S": "express"})),
     "a row written by hand as SENDING": (None, image("SENDING", due_at=None, lane=None)),
     "a person holds a failed row": (image("FAILED"), image("HELD")),
     "a restored or hand-written held row": (None, image("HELD")),
@@ -143,3 +146,10 @@ def test_matcher_refuses_what_it_does_not_know() -> None:
         matches({"a": "1"}, {"a": [{"numeric": [">", 0]}]})
     with pytest.raises(TypeError, match="list of allowed values"):
         matches({"a": "1"}, {"a": "1"})
+
+
+def test_the_lanes_of_the_filter_are_those_of_the_code(patterns: list[str]) -> None:
+    """A lane the filter knows and dispatch does not, or the other way round, would hide rows."""
+    (rule,) = [found for pattern in patterns if (found := json.loads(pattern)["dynamodb"]["NewImage"].get("lane"))]
+    named = next(each["anything-but"] for each in rule["S"] if "anything-but" in each)
+    assert set(named) == {*places.lanes(urgent=True), *places.lanes(urgent=False)}
