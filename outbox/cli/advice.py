@@ -1,7 +1,8 @@
-"""What a person can do about a mail, as commands to copy; the answer follows from its state alone."""
+"""What a person can do about a mail, as commands to copy; the answer follows from its state."""
 
 from collections.abc import Sequence
 
+from outbox.cli.safe import local
 from outbox.core.row import Row
 from outbox.core.states import Status
 
@@ -22,8 +23,13 @@ WORDS: dict[Status | None, tuple[str, Sequence[tuple[str, str]]]] = {
     Status.CHECKING: ("It is being looked up in the mail API's records.", [LOOK]),
     Status.FAILED: ("It waits for a person; it never goes by itself.", [FIX, AGAIN, HOLD, CANCEL]),
     Status.UNKNOWN: (
-        "It may have been sent. Look for it in the mail API's records first; it never goes again by itself.",
-        [("resend", "it was not sent: send it again"), ("cancel", "it was sent, or is not wanted: close it"), HOLD],
+        "It may have been sent; it never goes by itself. Look in the mail API's records, then `confirm` or `resend`.",
+        [
+            ("confirm", "it was sent: close it as sent"),
+            ("resend", "it was not sent: send it again"),
+            ("cancel", "it is not wanted any more: close it as it is"),
+            HOLD,
+        ],
     ),
     Status.HELD: ("It is put aside; it never goes by itself.", [RELEASE, CHANGE, CANCEL]),
     Status.SENT: ("The mail API took it. Nothing is left to do; a new mail needs a new id.", []),
@@ -34,7 +40,12 @@ WORDS: dict[Status | None, tuple[str, Sequence[tuple[str, str]]]] = {
 
 def outlook(row: Row) -> str:
     """Say what happens to a mail next, if nobody does anything."""
-    return WORDS[row.status][0]
+    said = WORDS[row.status][0]
+    if row.status is not Status.CHECKING or "check_until" not in row.item:
+        return said
+    then = "sent again" if row.item.get("on_unknown") == "resend" else "UNKNOWN and waits for a person"
+    looks = f"{said[:-1]} until {local(row.item['check_until'])}; next at {local(row.item.get('due_at', ''))}."
+    return f"{looks} Found, it is SENT; not found by then, it is {then}."
 
 
 def steps(row: Row) -> list[tuple[str, str]]:

@@ -3,28 +3,34 @@
 import getpass
 import os
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from outbox.adapters import aws
+from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.client import Outbox
 from outbox.core import clock
 from outbox.core.errors import MissingSettings
-from outbox.core.ports import Clock, Store
+from outbox.core.ports import Clock, Register, Store
+from outbox.core.rate import Rate
 from outbox.flows.find import Find
 from outbox.flows.support import LONGEST_WHO, Support
-from outbox.settings import TableSettings, load
+from outbox.flows.switch import SharedSwitch
+from outbox.settings import ControlSettings, TableSettings, load
 
 # Who asks is a courtesy to the timeline: not worth a wait.
 WHO_SECONDS = 2
 OUTPUTS = {"table": "OutboxTable", "history_table": "HistoryTable"}
+CONTROL = {"control_table": "ControlTable"}
+RATE = {"rate_per_minute": "RatePerMinute", "rate_burst": "RateBurst"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class Options:
     stack: str = ""
     table: str = ""
     history_table: str = ""
+    control_table: str = ""
     who: str = ""
 
     def command(self, *words: str) -> str:
@@ -51,11 +58,28 @@ class Options:
         return shlex.join(["outbox", *given, *words])
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What all workers share: the register with its items, and the rate if it is known here."""
+
+    register: Register
+    rate: Rate | None = None
+
+
 class Desk:
     """Everything a command asks: the flows on one store, and in whose name."""
 
-    def __init__(self, store: Store, now: Clock, keep_days: int, who: Callable[[], str], where: str = "") -> None:
+    def __init__(  # noqa: PLR0913  what a command may ask of
+        self,
+        store: Store,
+        now: Clock,
+        keep_days: int,
+        who: Callable[[], str],
+        where: str = "",
+        line: Line | None = None,
+    ) -> None:
         self._store, self._now, self._keep_days, self._find_who, self.where = store, now, keep_days, who, where
+        self._line = line
 
     @property
     def now(self) -> Clock:
@@ -82,21 +106,48 @@ class Desk:
         """Give what writes mails, in the person's name."""
         return Outbox(store=self._store, now=self._now, actor=self.who, history_days=self._keep_days)
 
+    @property
+    def store(self) -> Store:
+        """Give the tables, to count what is in their indexes."""
+        return self._store
 
-Connect = Callable[[Options], Desk]
+    @property
+    def line(self) -> Line:
+        """Give what the workers share; there only for a command that asked for it."""
+        if self._line is None:
+            raise MissingSettings(["OUTBOX_CONTROL_TABLE"], "OUTBOX_CONTROL_TABLE: is not set.")
+        return self._line
+
+    @property
+    def switch(self) -> SharedSwitch:
+        """Give the switch that stops all sending."""
+        return SharedSwitch(self.line.register, self._now, time.monotonic)
 
 
-def connect(options: Options) -> Desk:
+class Connect(Protocol):
+    """Makes a desk; with `control`, one that knows the table of what the workers share."""
+
+    def __call__(self, options: Options, *, control: bool = False) -> Desk:
+        """Find the tables. Raises `MissingSettings`."""
+
+
+def connect(options: Options, *, control: bool = False) -> Desk:
     """Find the tables and make the clients. Raises `MissingSettings` naming all, and what botocore raises."""
     # botocore reads AWS_DEFAULT_REGION alone, while every other SDK and Lambda go by AWS_REGION.
     region = options.region or os.environ.get("AWS_REGION") or None
     session = boto3.Session(profile_name=options.profile or None, region_name=region)
     endpoint: dict[str, Any] = {"endpoint_url": options.endpoint_url} if options.endpoint_url else {}
-    settings = _settings(options, session, endpoint)
+    names = OUTPUTS | (CONTROL if control else {})
+    stack = _stack(options, session, endpoint, names) if options.stack and session.region_name else {}
+    settings = _settings(options, session, stack, names)
     client = aws.dynamodb(session, **endpoint)
     store = DynamoStore(client, settings.table, settings.history_table)
-    where = f"tables {settings.table} and {settings.history_table} at {client.meta.endpoint_url}"
-    return Desk(store, clock.now, settings.history_days, lambda: who(options, session, endpoint), where)
+    tables, line = [settings.table, settings.history_table], None
+    if isinstance(settings, ControlSettings):
+        tables.append(settings.control_table)
+        line = Line(DynamoRegister(client, settings.control_table), _rate(stack))
+    where = f"tables {', '.join(tables[:-1])} and {tables[-1]} at {client.meta.endpoint_url}"
+    return Desk(store, clock.now, settings.history_days, lambda: who(options, session, endpoint), where, line)
 
 
 def who(options: Options, session: boto3.Session, endpoint: Mapping[str, Any]) -> str:
@@ -120,13 +171,15 @@ def _user() -> str:
         return "unknown"
 
 
-def _settings(options: Options, session: boto3.Session, endpoint: Mapping[str, Any]) -> TableSettings:
-    stack = _stack(options, session, endpoint) if options.stack and session.region_name else {}
-    given = {name: getattr(options, name) or stack.get(name) for name in OUTPUTS}
+def _settings(
+    options: Options, session: boto3.Session, stack: Mapping[str, Any], outputs: Mapping[str, str]
+) -> TableSettings:
+    given = {name: getattr(options, name) or stack.get(name) for name in outputs}
+    kind = ControlSettings if CONTROL.keys() <= outputs.keys() else TableSettings
     names: list[str] = []
     details = ""
     try:
-        settings = load(TableSettings, **given, history_days=stack.get("history_days"))
+        settings = load(kind, **given, history_days=stack.get("history_days"))
     except MissingSettings as missing:
         # Without a region the stack was not asked: its tables may well be there.
         if not options.stack or session.region_name:
@@ -139,12 +192,21 @@ def _settings(options: Options, session: boto3.Session, endpoint: Mapping[str, A
     return settings
 
 
-def _stack(options: Options, session: boto3.Session, endpoint: Mapping[str, Any]) -> dict[str, Any]:
+def _stack(
+    options: Options, session: boto3.Session, endpoint: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
     client = session.client("cloudformation", config=Config(connect_timeout=5, read_timeout=20), **endpoint)
     found = client.describe_stacks(StackName=options.stack)["Stacks"][0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-    absent = [key for name, key in OUTPUTS.items() if key not in outputs and not getattr(options, name)]
+    absent = [key for name, key in names.items() if key not in outputs and not getattr(options, name)]
     if absent:
         raise MissingSettings(absent, f"The stack {options.stack} has no output {' and no output '.join(absent)}.")
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-    return {name: outputs.get(key) for name, key in OUTPUTS.items()} | {"history_days": parameters.get("HistoryDays")}
+    known = {name: outputs.get(key) for name, key in names.items()} | {"history_days": parameters.get("HistoryDays")}
+    return known | {name: parameters.get(key) for name, key in RATE.items()}
+
+
+def _rate(stack: Mapping[str, Any]) -> Rate | None:
+    """Give the rate as the stack or the environment says it; None where nobody does: a default would be a guess."""
+    said = [stack.get(name) or os.environ.get(f"OUTBOX_{name.upper()}") or "" for name in RATE]
+    return Rate(int(said[0]), int(said[1])) if all(map(str.isdecimal, said)) else None

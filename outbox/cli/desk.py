@@ -21,10 +21,15 @@ class Cli:
         """Find the tables. Raises `MissingSettings`."""
         return self.connect(self.options)
 
+    @cached_property
+    def control(self) -> Desk:
+        """Find the tables, that of what the workers share among them. Raises `MissingSettings`."""
+        return self.connect(self.options, control=True)
+
     @property
     def where(self) -> str:
         """Tell where AWS was asked; nothing if it never was."""
-        made: Desk | None = self.__dict__.get("desk")
+        made: Desk | None = self.__dict__.get("desk") or self.__dict__.get("control")
         return made.where if made else ""
 
 

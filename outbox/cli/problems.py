@@ -34,7 +34,7 @@ LOG_IN = "Log in to AWS again, or choose other credentials: --profile, AWS_PROFI
 LOOK_FIRST = "If a change was asked for, nobody knows whether it was made: look with `outbox show ID` first."
 NO_PATH = "Is it running, and is the network up? Check --endpoint-url and --region."
 HINTS: dict[type[errors.OutboxError], str] = {
-    errors.MissingSettings: "Give --stack NAME, or --table and --history-table, or set them in the environment.",
+    errors.MissingSettings: "Give --stack NAME, or name each table by its option, or set them in the environment.",
     errors.NotFound: "`outbox find --to ADDRESS` or `outbox find --day YYYY-MM-DD` lists mails with their ids.",
     errors.ChangedMeanwhile: "`outbox show ID` shows it as it is now.",
     errors.KeyConflict: "Choose another --key for another mail.",
@@ -88,7 +88,7 @@ def _answer(error: aws.ClientError, where: str) -> Failure:
     code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     message = f"AWS refused {error.operation_name}{_at(where)}: {said or code}"
     if code == "ResourceNotFoundException":
-        hint = "There is no such table there: check --table, --history-table, --stack, --region and --profile."
+        hint = "There is no such table there: check --stack, or the options that name tables, --region and --profile."
         return Failure(code, message, 2, hint)
     if code == "ValidationError":
         return Failure(code, message, 2, "Check --stack, --region and --profile.")

@@ -1,14 +1,15 @@
 """The commands put together, and the one place where errors become words and exit statuses."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from outbox.cli import output
-from outbox.cli.commands import act, demo, edit, find, send, show, up
+from outbox.cli.commands import act, demo, edit, find, line, send, show, up
 from outbox.cli.connect import Connect, Options, connect
 from outbox.cli.desk import Cli
 from outbox.cli.options import Json
@@ -16,7 +17,7 @@ from outbox.cli.problems import Failure, explain
 from outbox.core.errors import OutboxError
 
 HELP = (
-    "Mails in the outbox: find, look at, correct, send again, hold, cancel.\n\n"
+    "Mails in the outbox: find, look at, correct, send again, hold, cancel; and stop all sending.\n\n"
     "Applications write mails as rows into the outbox table. What the mail API took is in the history table; what it "
     "did not take stays in the outbox, with the reason, until it goes or a person decides.\n\n"
     "To try everything on this machine: outbox demo"
@@ -54,6 +55,13 @@ def options(  # noqa: PLR0913  each is one word on the command line
     history_table: Annotated[
         str, typer.Option(help="History table; else OUTBOX_HISTORY_TABLE.", rich_help_panel=TABLES)
     ] = "",
+    control_table: Annotated[
+        str,
+        typer.Option(
+            help="Table of what the workers share, for pause, resume and status; else OUTBOX_CONTROL_TABLE.",
+            rich_help_panel=TABLES,
+        ),
+    ] = "",
     who: Annotated[
         str,
         typer.Option(
@@ -72,7 +80,7 @@ def options(  # noqa: PLR0913  each is one word on the command line
     """Keep what stands before the command."""
     cli: Cli = context.obj
     cli.as_json = as_json
-    cli.options = Options(profile, region, endpoint_url, stack, table, history_table, who)
+    cli.options = Options(profile, region, endpoint_url, stack, table, history_table, control_table, who)
 
 
 app.command()(send.send)
@@ -83,13 +91,23 @@ app.command()(act.resend)
 app.command()(act.cancel)
 app.command()(act.hold)
 app.command()(act.release)
+app.command()(act.confirm)
+app.command()(line.pause)
+app.command()(line.resume)
+app.command()(line.status)
 app.command()(up.up)
 app.command()(demo.demo)
+
+
+def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> NoReturn:
+    raise structlog.DropEvent
 
 
 def run(arguments: Sequence[str], connect: Connect = connect) -> int:
     """Run one command, tell what came of it and give its exit status; only a bug leaves with a traceback."""
     output.never_fail_on_encoding()
+    # What the flows log is for the functions; here it would stand between the lines of the answer.
+    structlog.configure(processors=[_drop])
     cli = Cli(connect)
     # A wrong usage is found before the command is: whether it asks for JSON stands in the arguments alone.
     as_json = "--json" in arguments

@@ -5,9 +5,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
+
+from outbox.core import clock
 
 # Joiners make emoji and some scripts readable and move nothing.
 HARMLESS = "\u200c\u200d"
@@ -39,6 +42,12 @@ def words(value: object) -> str:
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(words(part) for part in value)
     return str(value)
+
+
+def local(written: object) -> str:
+    """Give a stored moment in the zone of this machine, with its offset; what is no moment as it is."""
+    moment = clock.parse(written) if not isinstance(written, datetime) else written
+    return moment.astimezone().isoformat(" ", "seconds") if moment else words(written)
 
 
 def dumps(data: object, *, indent: int | None = None, only_ascii: bool = False) -> str:

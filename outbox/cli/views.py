@@ -1,7 +1,6 @@
 """Mails as people see them: a table of many, everything about one; and the same as JSON."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,8 +10,7 @@ from rich.text import Text
 
 from outbox.cli import advice
 from outbox.cli.connect import Options
-from outbox.cli.safe import cell, safe, words
-from outbox.core import clock
+from outbox.cli.safe import cell, local, safe, words
 from outbox.core.mail import FIELDS
 from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, Status
@@ -28,7 +26,7 @@ BODY_LINES, BODY_CHARS = 12, 1000
 # In words of their own above, or for the service alone.
 SHOWN = {"id", "status", "timeline", "reason", *FIELDS}
 SERVICE = {"lane", "due_at", "problem", "problem_at", "claim", "claimed_at", "fingerprint", "day", "recipient"}
-TIMES = ("created_at", "send_at", "due_at", "claimed_at", "problem_at", "finished_at")
+TIMES = ("created_at", "send_at", "due_at", "claimed_at", "check_from", "check_until", "problem_at", "finished_at")
 
 
 def where(row: Row) -> str:
@@ -39,12 +37,6 @@ def where(row: Row) -> str:
 def as_json(row: Row) -> dict[str, Any]:
     """Give a mail for a script: its row exactly as it is stored."""
     return {"id": row.id, "where": where(row), "row": dict(row.item)}
-
-
-def local(written: object) -> str:
-    """Give a stored moment in the zone of this machine, with its offset; what is no moment as it is."""
-    moment = clock.parse(written) if not isinstance(written, datetime) else written
-    return moment.astimezone().isoformat(" ", "seconds") if moment else words(written)
 
 
 def listing(rows: Iterable[Row], *, wide: bool) -> Table:

@@ -18,8 +18,8 @@ from outbox.core.text import shorten
 
 # A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail.
 LOST_DOORBELL = timedelta(minutes=5)
-# A stopped line is looked at again by itself after this.
-STOPPED = timedelta(minutes=5)
+# The mail that met the stop is due again soon; until the line goes, dispatch leaves it alone.
+STOPPED = timedelta(seconds=30)
 LONGEST_REASON = 1000
 
 # Clocks of two machines, and the whole seconds of the mail API's times, may differ by this much.

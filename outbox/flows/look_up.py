@@ -114,7 +114,7 @@ class LookUp:
         until = clock.parse(row.item.get("check_until")) or now
         if now >= until + GIVEN_UP:
             return doubt.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
-        next_look = now + timedelta(seconds=backoff.wait_seconds(min(row.looks + 1, 4)))
+        next_look = now + timedelta(seconds=backoff.wait_seconds(row.looks + 1))
         return doubt.looked(row, next_look, f"The mail API's records did not answer: {error}")
 
     def _is_other(self, delivery_id: str) -> bool:

@@ -205,4 +205,5 @@ class Sender:
 
 def stopped_sentence(reason: str) -> str:
     """Say on a row that the line is stopped, and why."""
+    reason = reason if reason.endswith((".", "!", "?")) else f"{reason}."
     return shorten(f"Nothing is being sent: {reason} It goes when the line is resumed.", 400)

@@ -53,9 +53,12 @@ class SharedSwitch:
         return State() if item is None else _state(item)
 
     def pause(self, who: str, reason: str, account: str = "") -> State:
-        """Stop all sending. A line that is stopped already keeps its first reason."""
+        """Stop all sending. The first reason is kept, but a person replaces a stop that would end itself."""
         new = {"stopped": True, "reason": shorten(reason, 500), "by": who, "at": clock.text(self._now())}
-        return self._throw(new | ({"account": account} if account else {}), unless=lambda state: state.stopped)
+        return self._throw(
+            new | ({"account": account} if account else {}),
+            unless=lambda state: state.stopped and bool(account or not state.account),
+        )
 
     def trip(self, reason: str, who: str, account: str) -> None:
         """Stop all sending because the API refused everybody; `account` names the address and credentials in use."""

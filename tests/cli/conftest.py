@@ -9,8 +9,9 @@ import pytest
 
 from outbox import Outbox
 from outbox.cli import program
-from outbox.cli.connect import Desk, Options
+from outbox.cli.connect import Desk, Line, Options
 from outbox.core.mail import Mail
+from outbox.core.rate import Rate
 from outbox.core.row import Row
 from tests.conftest import Service, make_mail
 
@@ -36,6 +37,7 @@ class Terminal:
     service: Service
     capsys: pytest.CaptureFixture[str]
     store: Any = None
+    rate: Rate | None = None
 
     def __call__(self, *arguments: str) -> Ended:
         self.capsys.readouterr()
@@ -43,9 +45,10 @@ class Terminal:
         captured = self.capsys.readouterr()
         return Ended(status, captured.out, captured.err)
 
-    def _connect(self, options: Options) -> Desk:
-        store = self.store or self.service.store
-        return Desk(store, self.service.clock, 400, lambda: options.who or "alice", "tables in memory")
+    def _connect(self, options: Options, *, control: bool = False) -> Desk:
+        store, clock = self.store or self.service.store, self.service.clock
+        line = Line(self.service.register, self.rate) if control else None
+        return Desk(store, clock, 400, lambda: options.who or "alice", "tables in memory", line)
 
     @property
     def outbox(self) -> Outbox:

@@ -12,10 +12,17 @@ from outbox.cli import program
 from outbox.cli.connect import Desk, Options, connect, who
 from outbox.cli.problems import explain
 from outbox.core import errors
+from outbox.core.rate import Rate
 from tests.cli.conftest import Terminal
 
-AWS = ("OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE", "OUTBOX_ACTOR", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
-COMMANDS = ("send", "find", "show", "edit", "resend", "cancel", "hold", "release", "up", "demo")
+AWS = (
+    *("OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE", "OUTBOX_CONTROL_TABLE", "OUTBOX_ACTOR"),
+    *("OUTBOX_RATE_PER_MINUTE", "OUTBOX_RATE_BURST", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"),
+)
+COMMANDS = (
+    *("send", "find", "show", "edit", "resend", "cancel", "hold", "release", "confirm"),
+    *("pause", "resume", "status", "up", "demo"),
+)
 
 
 @pytest.fixture
@@ -66,6 +73,11 @@ def test_json_before_the_command(terminal: Terminal) -> None:
         ("cancel", "m", "--yes"),
         ("hold", "m"),
         ("release", "held"),
+        ("confirm", "m"),
+        ("confirm", "m", "held", "--delivery-id", "5"),
+        ("pause",),
+        ("status",),
+        ("resume",),
         ("show", "nobody"),
         ("edit", "m", "--to", "x"),
         ("find", "--limit", "0"),
@@ -92,6 +104,38 @@ def test_missing_settings_all_at_once(capsys: pytest.CaptureFixture[str]) -> Non
         "OUTBOX_HISTORY_TABLE",
         "AWS_REGION",
     ]
+
+
+@pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize("command", ["pause", "resume", "status"])
+def test_missing_settings_of_the_line_all_at_once(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """What stops the line needs one more table, named in the same one message."""
+    assert program.run([command, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["names"] == [
+        "OUTBOX_TABLE",
+        "OUTBOX_HISTORY_TABLE",
+        "OUTBOX_CONTROL_TABLE",
+        "AWS_REGION",
+    ]
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_only_the_commands_of_the_line_need_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at mails needs no control table; whoever stops the line names it, and the rate if known."""
+    options = Options(table="mine", history_table="old", region="eu-west-1")
+    assert connect(options).where.startswith("tables mine and old at")
+    with pytest.raises(errors.MissingSettings, match="OUTBOX_CONTROL_TABLE"):
+        connect(options, control=True)
+    with pytest.raises(errors.MissingSettings, match="OUTBOX_CONTROL_TABLE"):
+        _ = connect(options).switch
+
+    monkeypatch.setenv("OUTBOX_CONTROL_TABLE", "shared")
+    desk = connect(options, control=True)
+    assert (desk.where.partition(" at ")[0], desk.line.rate) == ("tables mine, old and shared", None)
+
+    monkeypatch.setenv("OUTBOX_RATE_PER_MINUTE", "120")
+    monkeypatch.setenv("OUTBOX_RATE_BURST", "2")
+    assert connect(options, control=True).line.rate == Rate(120, 2)
 
 
 @pytest.mark.usefixtures("no_settings")
@@ -140,7 +184,7 @@ def answered(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [
-        (answered("ResourceNotFoundException"), 2, "--table"),
+        (answered("ResourceNotFoundException"), 2, "no such table"),
         (answered("ExpiredTokenException"), 2, "Log in"),
         (answered("AccessDeniedException"), 1, "lack the right"),
         (answered("InternalServerError"), 1, "nobody knows"),
@@ -161,7 +205,7 @@ def test_errors_in_words(error: Exception, status: int, told: str) -> None:
 def test_a_bug_is_not_hidden(terminal: Terminal) -> None:
     """An error nobody expects leaves with its traceback, so that it can be reported."""
 
-    def broken(_: Options) -> Desk:
+    def broken(_: Options, *, control: bool = False) -> Desk:
         message = "a bug"
         raise RuntimeError(message)
 

@@ -155,6 +155,15 @@ def test_a_second_stop_keeps_the_first_reason(register, clock):
     assert switch.mend("other") is False, "a person's stop is not ended by new credentials"
 
 
+def test_a_persons_stop_outlives_new_credentials(register, clock):
+    """Who pauses a line that has stopped itself wants it to stay so."""
+    switch = SharedSwitch(register, clock, lambda: clock().timestamp())
+    switch.trip("credentials refused.", "deliver", "old")
+    switch.pause("alice", "wrong template")
+    assert not switch.mend("new")
+    assert switch.state().by == "alice"
+
+
 def test_new_credentials_end_a_stop_that_the_old_ones_made(register, clock):
     """The same ones do not."""
     switch = SharedSwitch(register, clock, lambda: clock().timestamp())

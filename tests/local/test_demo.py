@@ -120,6 +120,17 @@ def test_a_person_decides(demo: dict[str, Any]) -> None:
     assert outbox(demo, "resend", mail_id)[0] == 1
 
 
+def test_the_line(demo: dict[str, Any]) -> None:
+    """The line of the deployed stack is stopped, looked at and resumed by its name alone."""
+    status, paused = outbox(demo, "pause", "--reason", "wrong price", OUTBOX_ACTOR="alice")
+    _, seen = outbox(demo, "status")
+
+    assert (status, paused["changed"], paused["by"]) == (0, True, "alice")
+    assert (seen["line"]["stopped"], seen["line"]["reason"]) == (True, "wrong price.")
+    assert seen["rate"]["per_minute"] == 500
+    assert outbox(demo, "resume")[1]["stopped"] is False
+
+
 def test_unknown_stack(demo: dict[str, Any]) -> None:
     """A stack that does not exist is a wrong setting."""
     other = demo | {"stack": demo["stack"] | {"stack_name": "nowhere"}}

@@ -1,4 +1,4 @@
-"""`outbox resend`, `cancel`, `hold`, `release`: one decision about several mails, each result told."""
+"""`outbox resend`, `cancel`, `hold`, `release`, `confirm`: one decision about several mails, each result told."""
 
 import sys
 from collections.abc import Callable
@@ -72,6 +72,26 @@ def release(context: typer.Context, ids: Ids, *, as_json: Json = False) -> None:
     """Let held mails go: at their time if that is still to come, otherwise now."""
     cli = begin(context, as_json=as_json)
     _each(cli, ids, "released", lambda mail_id: cli.desk.support.release(mail_id, cli.desk.who))
+
+
+def confirm(
+    context: typer.Context,
+    ids: Ids,
+    *,
+    delivery_id: Annotated[
+        str, typer.Option(metavar="N", help="The mail API's id of the delivery, if you have it; one mail only.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say that UNKNOWN mails were sent after all, as you saw in the mail API's records; they move to history as SENT.
+
+    With the delivery's id a bounce that comes later finds its mail.
+    """
+    cli = begin(context, as_json=as_json)
+    if delivery_id and len(set(ids)) > 1:
+        message = "--delivery-id belongs to one mail; confirm each with its own"
+        raise InvalidRequest(message)
+    _each(cli, ids, "confirmed as sent", lambda mail_id: cli.desk.support.confirm(mail_id, cli.desk.who, delivery_id))
 
 
 def _ask(cli: Cli, ids: list[str]) -> None:

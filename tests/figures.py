@@ -1,0 +1,81 @@
+"""Puts what the attacks measured into the README: `python -m tests.figures` after a run with OUTBOX_FIGURES.
+
+OUTBOX_FIGURES=tests/figures.json pytest        # the attacks write what they counted
+python -m tests.figures                         # the README tells it
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README, FIGURES = HERE.parent / "README.md", HERE / "figures.json"
+BEGIN, END = "<!-- figures: ", "<!-- end of figures -->"
+
+PROMISES = [
+    (
+        "Nothing is lost: a committed enqueue ends in history or is visible in the outbox",
+        "a generated matrix of a crash or a lost answer at every effect × every outcome of the API; a state machine; "
+        + "workers killed with SIGKILL in a storm and on the deployed service",
+        ["matrix", "machine", "storm"],
+        "`tests/attack`, `tests/storm`, `tests/e2e/test_kill.py`, `tests/store/test_faults.py`",
+    ),
+    (
+        "Nothing is sent twice by the system",
+        "the same; batches redelivered shuffled from two workers at once; old tabs, restored rows, late retries",
+        ["storm"],
+        "`tests/storm`, `tests/e2e/test_service.py`, `tests/flows/test_already_sent.py`, `tests/flows/test_look_up.py`",
+    ),
+    (
+        "Nothing loops",
+        "each bad day of 24 simulated hours, with the stream's filter and with one that lets everything through",
+        ["bill"],
+        "`tests/bill`, `tests/e2e/test_service.py`",
+    ),
+    (
+        "The API's rate is never exceeded, and used to the full; urgent mail overtakes",
+        "four senders at once on a backlog against a sandbox that enforces the limit; a long backlog on a fake clock",
+        ["rate", "simulation"],
+        "`tests/bench`, `tests/simulation`, `tests/unit/test_rate.py`",
+    ),
+    (
+        "A person can always see, fix, stop",
+        "rows mutated by hand in every way; rows filled to their last byte; a switch thrown in the middle of a batch",
+        ["fuzz"],
+        "`tests/attack`, `tests/flows/test_hand_edits.py`, `tests/flows/test_line.py`",
+    ),
+]
+
+
+def render(figures: dict[str, Any]) -> str:
+    """Write the table of promises with what was measured."""
+    lines = ["| promise | what attacks it | measured in one run | where |", "|---|---|---|---|"]
+    for promise, attack, keys, where in PROMISES:
+        measured = "; ".join(f"**{key}** {_told(figures[key])}" for key in keys)
+        lines.append(f"| {promise} | {attack} | {measured} | {where} |")
+    return "\n".join(lines)
+
+
+def renewed(readme: str, figures: dict[str, Any]) -> str:
+    """Give the README with the table in its place."""
+    head, _, rest = readme.partition(BEGIN)
+    note, _, rest = rest.partition("\n")
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}{note}\n{render(figures)}\n{END}{tail}"
+
+
+def _told(figures: dict[str, Any]) -> str:
+    told = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            told.append(f"{name}: {_told(value)}")
+        else:
+            number = (
+                f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+            )
+            told.append(f"{name.replace('_', ' ')} {number}")
+    return ", ".join(told)
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text(encoding="utf-8"), json.loads(FIGURES.read_text(encoding="utf-8"))))
