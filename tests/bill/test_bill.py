@@ -111,7 +111,7 @@ class Bound:
     writes_mean: float
     writes_most: int
     retries: int = 0
-    reads: int = 30
+    reads: int = 50
 
 
 # A batch of 100 is halved seven times before the one record in it is alone and tried three times more.
@@ -145,8 +145,8 @@ BOUNDS = {
     ),
     "timeout": Bound(
         timeout,
-        "sent once, then looked for every 4 min on average as long as the records do not answer (a day at most)",
-        *(400, 400, 360, 400),
+        "sent once, then looked for at most an hour apart while the records do not answer (a day at most)",
+        *(100, 100, 75, 110),
     ),
     "resend": Bound(
         resend,
