@@ -13,6 +13,7 @@ from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
 from outbox.core.ports import Due, Register
+from outbox.core.rate import URGENT_LOOK_AHEAD
 from outbox.core.row import Row
 from outbox.core.states import DUE, PROBLEMS, Status
 from outbox.flows.due import DueRows
@@ -162,7 +163,9 @@ class _Run:
     def _may_go_on(self) -> bool:
         sender = self.dispatch.sender
         # A row given back for lack of time is due again at once: one is enough to know that the time is up.
-        self.out_of_time = bool(self.counts["no_time"]) or not sender.time_for_one(self.deadline)
+        # A slot booked now may lie that far ahead, and its call must still have time then.
+        last_booking = self.deadline - URGENT_LOOK_AHEAD.total_seconds()
+        self.out_of_time = bool(self.counts["no_time"]) or not sender.time_for_one(last_booking)
         if self.out_of_time or sender.switch.stopped():
             return False
         now = sender.clock()
