@@ -1,9 +1,8 @@
 """What the attacks counted, for the end of the run and for the README."""
 
-import json
-import os
 from collections import Counter, defaultdict
-from pathlib import Path
+
+from tests.figures import merge
 
 FIGURES: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
@@ -28,11 +27,6 @@ def lines() -> list[str]:
 
 
 def save() -> None:
-    """Merge the figures into the JSON file that OUTBOX_FIGURES names."""
-    name = os.environ.get("OUTBOX_FIGURES")
-    if not name or not FIGURES:
-        return
-    path = Path(name)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known |= {attack: dict(figures) for attack, figures in FIGURES.items()}
-    path.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    """Hand the figures on to the file they are kept in."""
+    for attack, figures in FIGURES.items():
+        merge(attack, dict(figures))

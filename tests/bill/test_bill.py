@@ -14,6 +14,7 @@ from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Rejected,
 from outbox.core.ports import Accepted
 from outbox.testing import FakeRecords
 from tests.bill.day import MINUTES, Day, faster
+from tests.figures import merge
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 ROWS = 1000
@@ -200,8 +201,4 @@ def test_a_bad_day_stays_under_its_bound(mapping, monkeypatch, capsys, case, *, 
 
 def note(case: str, cost: dict[str, Any]) -> None:
     """Add the numbers to the file of figures, if one is asked for."""
-    if name := os.environ.get("OUTBOX_FIGURES"):
-        path = Path(name)
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        known.setdefault("bill", {})[case] = cost
-        path.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    merge("bill", {case: cost})
