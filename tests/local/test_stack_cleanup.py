@@ -25,6 +25,7 @@ import json, signal, time
 from outbox.local.stack import LocalStack
 from tests.local import stack_probe
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with LocalStack(code=stack_probe.code()) as stack:
     stack.invoke("deliver", {})
     print(json.dumps(stack.info.as_dict()), flush=True)
