@@ -186,18 +186,3 @@ class Switch(Protocol):
 
     def mend(self, account: str) -> bool:
         """End a stop that was made for another account than this one; tell whether the line goes now."""
-
-
-class AlwaysOn:
-    """A line nobody can stop."""
-
-    def stopped(self) -> str | None:
-        """Never stop."""
-        return None
-
-    def trip(self, reason: str, who: str, account: str) -> None:
-        """Do not stop: the mails wait one by one."""
-
-    def mend(self, account: str) -> bool:  # noqa: ARG002  the port's form
-        """Go on, as ever."""
-        return True
