@@ -9,6 +9,8 @@ OutboxError
 ├── ChangedMeanwhile       somebody else wrote the row between look and save
 ├── KeyConflict            the idempotency key was used for another mail
 ├── RowBroken              a row holds what no mail can hold (a person's slip)
+├── FileLost               a file of a mail is not in the bucket, or is not what was put there
+├── NeedsConfirmation      it can be done, but a person must say so knowing the warnings
 ├── StoreError             what the store answers
 │   ├── AlreadyThere       the id is taken, in the outbox or in history
 │   ├── Lost               the row is not as expected; carries the row as it is now
@@ -103,6 +105,22 @@ class RowBroken(OutboxError):
     def __init__(self, field: str, rule: str) -> None:
         self.problem = Problem(field, rule)
         super().__init__(str(self.problem))
+
+
+class FileLost(OutboxError):
+    """A file of a mail is missing or was changed; the sentence names it by the name the recipient would see."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        super().__init__(f"The file {name!r} {what}.")
+
+
+class NeedsConfirmation(OutboxError):
+    """Nothing was done: there are `warnings`, each a sentence; ask again confirming them."""
+
+    def __init__(self, warnings: Sequence[str]) -> None:
+        self.warnings = tuple(warnings)
+        super().__init__(" ".join(self.warnings))
 
 
 class StoreError(OutboxError):

@@ -1,9 +1,9 @@
 """What the flows need from outside; adapters and the memory fakes of `outbox.testing` provide it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from outbox.core.change import Expect, Patch
 from outbox.core.mail import Mail
@@ -90,6 +90,54 @@ class Store(Protocol):
 
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
+
+
+class Suppressions(Protocol):
+    """The addresses that bounced, by address in lower case (see `outbox.core.suppression`)."""
+
+    def look(self, emails: Collection[str]) -> Mapping[str, Item]:
+        """Read the entries of some addresses in one batch; those without an entry are left out."""
+
+    def get(self, email: str) -> Item | None:
+        """Read the entry of an address as it is now; None if there is none."""
+
+    def swap(self, email: str, seen: Item | None, new: Item | None) -> bool:
+        """Write an entry (None: delete it) if it is still as seen; tell whether that was so."""
+
+    def page(self, limit: int, cursor: str | None = None) -> Page:
+        """List entries, in no order; the table holds nothing else."""
+
+
+class BounceRecords(Protocol):
+    """Where bounces are written down; nothing is ever deleted or sent through this."""
+
+    def known(self, bounce_id: str) -> bool:
+        """Tell whether this bounce is written down already, as of now."""
+
+    def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
+        """Write a bounce down once, and in the same step the entry of its address (as seen, as it shall be).
+
+        False: the bounce was there already, and nothing was written. Raises `Lost` when the entry is not as seen.
+        """
+
+
+class Files(Protocol):
+    """The bucket with the files of mails. An error of the SDK: it may have happened, or it is out of reach."""
+
+    def put(self, key: str, content: BinaryIO) -> tuple[int, str]:
+        """Store what a stream gives under a new key, to expire unless kept; give its size and SHA-256 in hex."""
+
+    def source(self, bucket: str, key: str, version: str = "") -> BinaryIO:
+        """Open any object the caller may read, as a stream. Raises `FileLost`."""
+
+    def get(self, key: str) -> BinaryIO:
+        """Open a stored file as a stream. Raises `FileLost`."""
+
+    def keep(self, key: str) -> None:
+        """Let a file stay, because its mail was committed. Does nothing for one that is gone."""
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Delete files, also those that are gone already; give the error code of each that could not be."""
 
 
 class Register(Protocol):

@@ -21,7 +21,7 @@ PACKAGE = Path(outbox.__file__).parent
 BUCKET, KEY = "outbox-code", "functions.zip"
 DEPLOY_SECONDS = 60
 # Not part of a function: sam build leaves them out as well.
-NOT_IN_FUNCTIONS = ("cli", "console", "local", "testing.py")
+NOT_IN_FUNCTIONS = ("cli", "console", "local", "testing")
 
 
 class DeploymentError(RuntimeError):

@@ -65,7 +65,7 @@ def test_artifact_holds_only_what_runs(built: Path) -> None:
     ours = {path.name for path in artifact.iterdir() if (ROOT / "functions" / path.name).exists()}
     assert ours == {"deliver.py", "dispatch.py", "pyproject.toml", "requirements.txt"}
     parts = {path.name for path in (artifact / "outbox").iterdir()}
-    assert parts.isdisjoint({"cli", "console", "local", "testing.py"})
+    assert parts.isdisjoint({"cli", "console", "local", "testing"})
     foreign = ["tests", "README.md", "template.yaml", "ministack", "typer", "rich", "starlette", "moto"]
     assert [name for name in foreign if (artifact / name).exists()] == []
 

@@ -1,44 +1,18 @@
-"""Memory fakes for tests, ours and those of applications: a store that behaves as DynamoDB does, an API that obeys.
-
-    store = MemoryStore()
-    outbox = Outbox(store=store)
-    outbox.enqueue(mail)
-    assert store.outbox[...]["subject"] == "Hello"
-
-The store is held to DynamoDB's behaviour by the same contract tests that run against DynamoDB itself.
-"""
+"""The two tables and their indexes in memory."""
 
 import copy
-import secrets
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
-from outbox.core.errors import AlreadyThere, Lost, TooLarge
-from outbox.core.mail import Mail
-from outbox.core.ports import NEVER, Accepted, Due, Page, Seen
+from outbox.core.errors import AlreadyThere, Lost
+from outbox.core.ports import NEVER, Due, Page
 from outbox.core.row import Item
-
-LARGEST_ITEM = 400 * 1024
-
-
-class TickingClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self.now = start
-
-    def __call__(self) -> datetime:
-        """Tell the moment it is now."""
-        return self.now
-
-    def forward(self, **span: float) -> None:
-        """Move on by a span: `seconds=…`, `minutes=…`, `hours=…`."""
-        self.now += timedelta(**span)
+from outbox.testing.size import check_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +86,7 @@ class MemoryStore:
             mark = places.delivery_mark(str(finished.get("delivery_id"))) if sole else ""
             if there is not None or not expect.holds(row) or mark in self.history:
                 raise Lost(copy.deepcopy(row), finished=there is not None)
-            _check_size(finished)
+            check_size(finished)
             if sole:
                 self.history[mark] = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
             self.history[mail_id] = copy.deepcopy(dict(finished))
@@ -131,7 +105,7 @@ class MemoryStore:
         with self._lock:
             there = self.history.get(str(finished["id"]))
             if there is None:
-                _check_size(finished)
+                check_size(finished)
                 self.history[str(finished["id"])] = copy.deepcopy(dict(finished))
             return copy.deepcopy(there) if there != finished else None
 
@@ -182,7 +156,7 @@ class MemoryStore:
     def _write(self, mail_id: str, item: dict[str, Any] | None) -> None:
         before = self.outbox.get(mail_id)
         if item is not None:
-            _check_size(item)
+            check_size(item)
         if before == item:
             return  # A write that changes nothing makes no stream record.
         self.changes.append(
@@ -213,109 +187,3 @@ class MemoryStore:
         begin = int(cursor or 0)
         rest = len(rows) > begin + limit
         return Page(rows[begin : begin + limit], str(begin + limit) if rest else None)
-
-
-class MemoryRegister:
-    """Small items in memory, changed by compare and swap under one lock."""
-
-    def __init__(self) -> None:
-        self.items: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, name: str) -> Item | None:
-        """Read an item as it is now; None if there is none."""
-        with self._lock:
-            return copy.deepcopy(self.items.get(name))
-
-    def swap(self, name: str, seen: Item | None, new: Item) -> tuple[bool, Item | None]:
-        """Write an item if it is still as seen; tell whether it was written, and the item as it is now."""
-        with self._lock:
-            won = self.items.get(name) == seen
-            if won:
-                # Two writers may want the same; what makes them differ is who wrote.
-                self.items[name] = {**copy.deepcopy(new), "nonce": secrets.token_hex(8)}
-            return won, copy.deepcopy(self.items.get(name))
-
-
-@dataclass
-class FakeRecords:
-    """Records of the mail API that show what a test puts there, and fail as it says."""
-
-    deliveries: list[tuple[Mail, Seen]] = field(default_factory=list)
-    error: Exception | None = None
-    looks: int = 0
-
-    def find(
-        self,
-        mail: Mail,
-        since: datetime,
-        until: datetime,
-        is_other: Callable[[str], bool],
-        spend: Callable[[], None],
-    ) -> list[Seen]:
-        """List deliveries of the very mail in that time which are not known to be others'."""
-        spend()
-        self.looks += 1
-        if self.error is not None:
-            raise self.error
-        near = timedelta(minutes=1)
-        return [
-            seen
-            for sent, seen in self.deliveries
-            if sent == mail and since - near <= seen.created_at <= until + near and not is_other(seen.delivery_id)
-        ]
-
-
-@dataclass
-class FakeMailApi:
-    """A mail API that takes everything and remembers it, or does what `answer` says for a mail.
-
-    `answer` may raise a `MailApiError`, before or after calling `accept`.
-    """
-
-    answer: Callable[[Mail], Accepted] | None = None
-    longest_call: float = 1.0
-    account: str = "account"
-    sent: list[Mail] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def ready(self) -> None:
-        """Be ready."""
-
-    def fresh_account(self) -> str:
-        """Name the account, which a test may have changed."""
-        return self.account
-
-    def send(self, mail: Mail) -> Accepted:
-        """Take a mail, or do as `answer` says."""
-        return self.answer(mail) if self.answer else self.accept(mail)
-
-    def accept(self, mail: Mail) -> Accepted:
-        """Take a mail for delivery under the next id."""
-        with self._lock:
-            self.sent.append(mail)
-            return Accepted(str(len(self.sent)))
-
-
-def item_size(item: Item) -> int:
-    """Count an item's bytes by DynamoDB's rules: names and text in UTF-8, three a container and one a member."""
-    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
-
-
-def _value_size(value: Any) -> int:  # noqa: ANN401  whatever a row holds
-    if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, (bytes, bytearray)):
-        return len(value)
-    if isinstance(value, bool) or value is None:
-        return 1
-    if isinstance(value, Mapping):
-        return 3 + sum(1 + len(name.encode()) + _value_size(part) for name, part in value.items())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return 3 + sum(1 + _value_size(part) for part in value)
-    return len(str(value)) // 2 + 2
-
-
-def _check_size(item: Item) -> None:
-    if item_size(item) > LARGEST_ITEM:
-        raise TooLarge
