@@ -9,6 +9,7 @@ from outbox.core import clock, moves, places
 from outbox.core.errors import AlreadyThere, KeyConflict, RowBroken
 from outbox.core.mail import Mail
 from outbox.core.ports import Clock, Store
+from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.flows.support import Support, aware
 
@@ -69,7 +70,7 @@ class Outbox:
         settings = load(TableSettings, table=table, history_table=history_table, actor=actor, history_days=history_days)
         self._tables, self._actor, self._now = (settings.table, settings.history_table), settings.actor, now
         self._store = store or _dynamo(client, *self._tables)
-        self._support = Support(self._store, now, settings.history_days)
+        self._support = Support(self._store, now, Retention(settings.history_days, settings.history_bodies))
 
     def enqueue(self, mail: Mail, *, idempotency_key: str | None = None, send_at: datetime | None = None) -> Receipt:
         """Write a mail into the outbox; it is sent within moments, or at `send_at` (a datetime with a time zone).

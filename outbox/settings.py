@@ -22,6 +22,14 @@ class TableSettings(BaseSettings):
     history_table: str = Field(min_length=1)
     actor: str = Field(default="application", min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     history_days: int = Field(default=400, ge=1, le=36500)
+    # Whether history keeps what a mail said: text, HTML and insert codes.
+    history_bodies: bool = True
+    # Where attachments lie, and what the contract with the mail API allows of them: raw bytes a mail, and how many.
+    bucket: str = ""
+    attachment_bytes: int = Field(default=1_000_000, ge=0, le=1_000_000_000)
+    attachment_count: int = Field(default=100, ge=0, le=100)
+    # The addresses that bounced; none for a service that does not suppress.
+    suppression_table: str = ""
 
 
 class ControlSettings(TableSettings):

@@ -18,6 +18,7 @@ from outbox.adapters.secrets import SecretsManagerCredentials
 from outbox.adapters.starter import Starter
 from outbox.core import clock
 from outbox.core.rate import Rate
+from outbox.core.retention import Retention
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
@@ -55,13 +56,14 @@ def worker() -> Worker:
     switch = SharedSwitch(register, clock.now, time.monotonic)
     limiter = SharedLimiter(register, clock.now, Rate(settings.rate_per_minute, settings.rate_burst), time.sleep)
     start = Starter(settings.dispatch_function)
+    keeping = Retention(settings.history_days, settings.history_bodies)
 
     def sender(who: str) -> Sender:
-        lease, keep, window = settings.lease_seconds, settings.history_days, timedelta(minutes=settings.look_up_minutes)
+        lease, keep, window = settings.lease_seconds, keeping, timedelta(minutes=settings.look_up_minutes)
         api = BlastengineApi(http)
         return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window)
 
-    records, lease, keep = BlastengineRecords(http), settings.lease_seconds, settings.history_days
+    records, lease, keep = BlastengineRecords(http), settings.lease_seconds, keeping
     look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep)
     deliver = Deliver(sender("deliver"), settings.threads, start)
     return Worker(

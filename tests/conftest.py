@@ -14,6 +14,7 @@ from hypothesis import settings
 from outbox import Mail, Outbox
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.ports import Unlimited
+from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
@@ -76,13 +77,15 @@ class Service:
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(store=self.store, now=self.clock, actor="tester")
-        self.support = Support(self.store, self.clock, 400)
+        self.support = Support(self.store, self.clock, Retention(400))
         self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
 
     def sender(self, who: str = "deliver") -> Sender:
         limiter = self.limiter or Unlimited()
         window = timedelta(minutes=self.look_up_minutes)
-        return Sender(self.store, self.api, self.clock, self.switch, limiter, self.pause, who, 180.0, 400, window)
+        return Sender(
+            self.store, self.api, self.clock, self.switch, limiter, self.pause, who, 180.0, Retention(400), window
+        )
 
     def pause(self, seconds: float) -> None:
         """Wait without waiting."""
@@ -116,7 +119,9 @@ class Service:
 
     def dispatch(self) -> dict[str, int]:
         sender = self.sender("dispatch")
-        look_up = LookUp(self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", 180.0, 400)
+        look_up = LookUp(
+            self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", 180.0, Retention(400)
+        )
         return Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads)(self.deadline)
 
     def row(self, mail_id: str) -> Row:

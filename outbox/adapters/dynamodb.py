@@ -5,31 +5,22 @@ transactions» and in botocore's standard retry mode: a cancelled transaction is
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
 from outbox.adapters.answers import items_there, patiently, reasons_of
-from outbox.adapters.wire import Expression, Wire, cursor_of, from_wire, key_of, plain, to_wire
-from outbox.core import clock, places
+from outbox.adapters.lists import Lists
+from outbox.adapters.wire import Expression, Wire, from_wire, plain, to_wire
+from outbox.core import places
 from outbox.core.change import Expect, Patch
-from outbox.core.errors import AlreadyThere, InvalidRequest, Lost
-from outbox.core.ports import NEVER, Due, Page
+from outbox.core.errors import AlreadyThere, Lost
 from outbox.core.row import Item
 
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
-BATCH_GET = 100
-
-
-class DynamoStore:
+class DynamoStore(Lists):
     """Keeps rows in two tables; one client serves all threads."""
-
-    def __init__(self, client: "DynamoDBClient", outbox_table: str, history_table: str) -> None:
-        self.client, self.outbox, self.history = client, outbox_table, history_table
 
     def add(self, item: Item, *, once: bool) -> None:
         """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
@@ -57,14 +48,37 @@ class DynamoStore:
         """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
         return self._update(self.outbox, mail_id, expect, patch)
 
-    def annotate(self, mail_id: str, patch: Patch) -> None:
-        """Change a row of history. Raises `Lost` if there is none."""
-        self._update(self.history, mail_id, Expect(), patch)
+    def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
+        """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
+        expression = Expression()
+        note = {
+            "TableName": self.history,
+            "Key": to_wire({"id": origin_id}),
+            "UpdateExpression": expression.update(patch),
+            "ConditionExpression": expression.condition(expect),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **expression.arguments(),
+        }
+        try:
+            self._transact([{"Put": _put_new(self.outbox, item)}, {"Update": note}])
+        except ClientError as error:
+            row, origin, *_ = [*items_there(error), None, None]
+            if row is None or not _same_write(row, item):
+                raise Lost(origin) from error
+
+    def annotate(self, mail_id: str, patch: Patch, expect: Expect | None = None) -> None:
+        """Change a row of history. Raises `Lost` if there is none, or it is not as expected."""
+        self._update(self.history, mail_id, expect or Expect(), patch)
+
+    def erase(self, item_id: str) -> None:
+        """Delete an item of history: a person asked for it. Does nothing for one that is gone."""
+        patiently(lambda: self.client.delete_item(TableName=self.history, Key=to_wire({"id": item_id})))
 
     def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
         try:
             entries = [{"Put": _put_new(self.history, finished)}, {"Delete": self._delete(mail_id, expect)}]
+            entries += self._copies(finished)
             if sole:
                 mark = places.delivery_mark(str(finished["delivery_id"]))
                 note = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
@@ -98,70 +112,14 @@ class DynamoStore:
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
         try:
-            patiently(lambda: self.client.put_item(**_put_new(self.history, finished)))
+            self._transact([{"Put": _put_new(self.history, finished)}, *self._copies(finished)])
         except ClientError as error:
             there = items_there(error)[0]
             return None if there is not None and _same_write(there, finished) else there
         return None
 
-    def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
-        """List what should be looked at by then, the longest due first."""
-        return self._entries(lane, "<=", clock.text(until), limit)
-
-    def never_due(self, lane: str, limit: int) -> list[Due]:
-        """List what was given a `due_at` by hand that no moment reaches."""
-        return self._entries(lane, ">", NEVER, limit)
-
-    def _entries(self, lane: str, comparison: str, moment: str, limit: int) -> list[Due]:
-        found: list[Due] = []
-        start: Any = {}
-        while len(found) < limit:
-            answer = self.client.query(
-                TableName=self.outbox,
-                IndexName="due",
-                KeyConditionExpression=f"#lane = :lane AND #due {comparison} :moment",
-                ExpressionAttributeNames={"#lane": "lane", "#due": "due_at"},
-                ExpressionAttributeValues={":lane": {"S": lane}, ":moment": {"S": moment}},
-                Limit=limit - len(found),
-                **start,
-            )
-            items = [from_wire(attributes) for attributes in answer["Items"]]
-            found += [Due(item["id"], item["lane"], item["due_at"]) for item in items]
-            if "LastEvaluatedKey" not in answer:
-                break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-        return found
-
-    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
-        """List rows that wait for a person, in one state, the latest first."""
-        return self._list(self.outbox, "problems", "problem", status, limit, cursor, whole=True)
-
-    def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
-        """List rows that wait for their time, the next due first."""
-        return self._list(self.outbox, "due", "lane", lane, limit, cursor, forward=True)
-
-    def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
-        """List what was sent to an address (in lower case), the latest first."""
-        return self._list(self.history, "by_recipient", "recipient", email, limit, cursor)
-
-    def by_delivery(self, delivery_id: str) -> Page:
-        """List what was sent under the mail API's id."""
-        return self._list(self.history, "by_delivery", "delivery_id", delivery_id, BATCH_GET, None)
-
-    def has_delivery(self, delivery_id: str) -> bool:
-        """Tell whether history has a mail under the mail API's id."""
-        answer = self.client.query(
-            TableName=self.history,
-            IndexName="by_delivery",
-            KeyConditionExpression="delivery_id = :id",
-            ExpressionAttributeValues={":id": {"S": delivery_id}},
-            Limit=1,
-        )
-        return bool(answer["Items"])
-
-    def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
-        """List what was finished in one partition of a day, the latest first."""
-        return self._list(self.history, "by_day", "day", day, limit, cursor)
+    def _copies(self, finished: Item) -> list[Wire]:
+        return [{"Put": {"TableName": self.history, "Item": to_wire(copy)}} for copy in places.copies(finished)]
 
     def _read(self, table: str, mail_id: str) -> Item | None:
         answer = patiently(
@@ -193,46 +151,6 @@ class DynamoStore:
         # Our own token makes the SDK's retries, and ours, one and the same request (valid for ten minutes).
         token = str(uuid4())
         patiently(lambda: self.client.transact_write_items(TransactItems=entries, ClientRequestToken=token))
-
-    def _list(  # noqa: PLR0913  a query has many parts
-        self,
-        table: str,
-        index: str,
-        key: str,
-        value: str,
-        limit: int,
-        cursor: str | None,
-        *,
-        forward: bool = False,
-        whole: bool = False,
-    ) -> Page:
-        request: Any = {
-            "TableName": table,
-            "IndexName": index,
-            "KeyConditionExpression": "#key = :value",
-            "ExpressionAttributeNames": {"#key": key},
-            "ExpressionAttributeValues": {":value": {"S": value}},
-            "ScanIndexForward": forward,
-            "Limit": limit,
-        }
-        answer = self.client.query(**request | ({"ExclusiveStartKey": _start(cursor)} if cursor else {}))
-        items = [from_wire(attributes) for attributes in answer["Items"]]
-        listed = items if whole else self._whole(table, [item["id"] for item in items])
-        return Page(listed, cursor_of(answer.get("LastEvaluatedKey")))
-
-    def _whole(self, table: str, ids: list[str]) -> list[Item]:
-        """Read the rows an index named, in its order; one that left meanwhile is left out."""
-        found: dict[str, Item] = {}
-        for begin in range(0, len(ids), BATCH_GET):
-            wanted: Any = {table: {"Keys": [to_wire({"id": mail_id}) for mail_id in ids[begin : begin + BATCH_GET]]}}
-            for _ in range(BATCH_GET):
-                if not wanted:
-                    break
-                answer = self.client.batch_get_item(RequestItems=wanted)
-                rows = [from_wire(attributes) for attributes in answer["Responses"].get(table, [])]
-                found |= {row["id"]: row for row in rows}
-                wanted = answer.get("UnprocessedKeys")
-        return [found[mail_id] for mail_id in ids if mail_id in found]
 
 
 def new_entries(item: Item, outbox_table: str, history_table: str, *, once: bool) -> list[Wire]:
@@ -270,11 +188,3 @@ def _same_write(there: Item, ours: Item) -> bool:
     """Tell whether what is there is our own earlier write whose answer was lost."""
     names = ("fingerprint", "created_at", "finished_at", "delivery_id", "timeline")
     return all(there.get(name) == ours.get(name) for name in names)
-
-
-def _start(cursor: str) -> dict[str, Any]:
-    try:
-        return key_of(cursor)
-    except (ValueError, TypeError) as error:
-        message = f"cursor {cursor[:20]!r} is none of this list"
-        raise InvalidRequest(message) from error

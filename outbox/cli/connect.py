@@ -21,6 +21,7 @@ from outbox.core import clock
 from outbox.core.errors import MissingSettings
 from outbox.core.ports import Clock, Register, Store
 from outbox.core.rate import Rate
+from outbox.core.retention import Retention
 from outbox.flows.find import Find
 from outbox.flows.support import LONGEST_WHO, Support
 from outbox.flows.switch import SharedSwitch
@@ -73,12 +74,12 @@ class Desk:
         self,
         store: Store,
         now: Clock,
-        keep_days: int,
+        keep: Retention,
         who: Callable[[], str],
         where: str = "",
         line: Line | None = None,
     ) -> None:
-        self._store, self._now, self._keep_days, self._find_who, self.where = store, now, keep_days, who, where
+        self._store, self._now, self._keep, self._find_who, self.where = store, now, keep, who, where
         self._line = line
 
     @property
@@ -94,7 +95,7 @@ class Desk:
     @property
     def support(self) -> Support:
         """Give what acts on single mails."""
-        return Support(self._store, self._now, self._keep_days)
+        return Support(self._store, self._now, self._keep)
 
     @property
     def find(self) -> Find:
@@ -104,7 +105,7 @@ class Desk:
     @property
     def outbox(self) -> Outbox:
         """Give what writes mails, in the person's name."""
-        return Outbox(store=self._store, now=self._now, actor=self.who, history_days=self._keep_days)
+        return Outbox(store=self._store, now=self._now, actor=self.who, history_days=self._keep.days)
 
     @property
     def store(self) -> Store:
@@ -147,7 +148,14 @@ def connect(options: Options, *, control: bool = False) -> Desk:
         tables.append(settings.control_table)
         line = Line(DynamoRegister(client, settings.control_table), _rate(stack))
     where = f"tables {', '.join(tables[:-1])} and {tables[-1]} at {client.meta.endpoint_url}"
-    return Desk(store, clock.now, settings.history_days, lambda: who(options, session, endpoint), where, line)
+    return Desk(
+        store,
+        clock.now,
+        Retention(settings.history_days, settings.history_bodies),
+        lambda: who(options, session, endpoint),
+        where,
+        line,
+    )
 
 
 def who(options: Options, session: boto3.Session, endpoint: Mapping[str, Any]) -> str:

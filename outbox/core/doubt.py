@@ -5,6 +5,7 @@ from typing import Any
 
 from outbox.core import backoff, clock, moves
 from outbox.core.change import Patch
+from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status, check
 from outbox.core.text import shorten
@@ -74,16 +75,16 @@ def undecided(row: Row, note: str, now: datetime, who: str, attempts: int | None
     return Patch(assign | {"attempts": tried}, (patch.drop | moves.CHECK | {"deferrals"}) - {"claim"})
 
 
-def found(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+def found(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
     """Make the history row of a mail that the API's own records show."""
     timeline = row.with_event(now, who, "found in the mail API's records", delivery_id=delivery_id)
     done = {"status": str(Status.SENT), "delivery_id": delivery_id, "confirmed_by": "records"}
     reason = "Accepted by the mail API: found in its records."
-    return moves.finished(row, now, keep_days) | done | {"timeline": timeline, "reason": reason}
+    return moves.finished(row, now, keep) | done | {"timeline": timeline, "reason": reason}
 
 
-def said_sent(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+def said_sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
     """Make the history row of a mail of which a person says that it was sent."""
     timeline = row.with_event(now, who, "confirmed as sent", delivery_id=delivery_id, reason=row.reason)
     done = {"status": str(Status.SENT), "confirmed_by": who, "timeline": timeline, "reason": f"Sent, says {who}."}
-    return moves.finished(row, now, keep_days) | done | ({"delivery_id": delivery_id} if delivery_id else {})
+    return moves.finished(row, now, keep) | done | ({"delivery_id": delivery_id} if delivery_id else {})

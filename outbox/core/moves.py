@@ -12,6 +12,7 @@ from outbox.core import backoff, clock, places
 from outbox.core.change import ABSENT, Expect, Patch
 from outbox.core.errors import Problem, Stop, TryLater
 from outbox.core.mail import Mail
+from outbox.core.retention import Retention
 from outbox.core.row import Row, whole
 from outbox.core.states import DUE, PROBLEMS, Status, check
 from outbox.core.text import shorten
@@ -27,6 +28,8 @@ CLOCKS_APART = timedelta(seconds=60)
 # Calls that count against a mail; then a person must look.
 ATTEMPTS = 8
 
+# What a mail says, as far as history may be told not to keep it.
+BODIES = frozenset({"text", "html", "insert_code"})
 CLAIM = frozenset({"claim", "claimed_at"})
 CHECK = frozenset({"doubt", "check_from", "check_until", "looks"})
 DUE_INDEX = frozenset({"lane", "due_at"})
@@ -69,19 +72,19 @@ def claimed(row: Row) -> Expect:
     return Expect({"revision": row.revision, "claim": row.item.get("claim", ABSENT), "status": str(Status.SENDING)})
 
 
-def sent(row: Row, delivery_id: str, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+def sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
     """Make the history row of a mail the API accepted."""
     details = {"claimed_at": row.item.get("claimed_at"), "delivery_id": delivery_id}
     timeline = row.with_event(now, who, "sent", **details)
     done = {"status": str(Status.SENT), "delivery_id": delivery_id, "attempts": row.attempts + 1}
-    return finished(row, now, keep_days) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
+    return finished(row, now, keep) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
 
 
-def cancelled(row: Row, now: datetime, keep_days: int, who: str) -> dict[str, Any]:
+def cancelled(row: Row, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
     """Make the history row of a mail a person or the application called back."""
     timeline = row.with_event(now, who, "cancelled", was=row.item.get("status"))
     done = {"status": str(Status.CANCELLED), "timeline": timeline, "reason": f"Cancelled by {who}."}
-    return finished(row, now, keep_days) | done
+    return finished(row, now, keep) | done
 
 
 def refused(row: Row, reason: str, now: datetime, who: str) -> Patch:
@@ -263,20 +266,16 @@ def wait(  # noqa: PLR0913  as above
     return Patch(assign, CLAIM)
 
 
-def finished(row: Row, now: datetime, keep_days: int) -> dict[str, Any]:
+def finished(row: Row, now: datetime, keep: Retention) -> dict[str, Any]:
     """Give what every history row has, from the row it was."""
     gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals", "delivery_id", "confirmed_by"}
+    if not keep.bodies:
+        gone |= BODIES
     item = {name: value for name, value in row.item.items() if name not in gone}
     return item | {
         "revision": row.revision + 1,
         "finished_at": clock.text(now),
         "day": places.day(row.id, now),
-        "recipient": _recipient(row),
-        "expires_at": int((now + timedelta(days=keep_days)).timestamp()),
+        "recipient": places.recipient(row.item.get("to", "")),
+        "expires_at": int((now + timedelta(days=keep.days)).timestamp()),
     }
-
-
-def _recipient(row: Row) -> str:
-    """Give the address in lower case, from whatever a person left of it; an index key cannot be empty."""
-    to = str(row.item.get("to", ""))
-    return (to.rpartition("<")[2].rstrip("> ") or to).strip().lower() or "unknown"

@@ -1,8 +1,10 @@
 """Where a mail lies in the indexes: its id, lane, shard and day. Changing these strands rows already written."""
 
 import zlib
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from ulid import ULID
 
@@ -14,6 +16,8 @@ from outbox.core.text import bad_character, size
 SHARDS = 8
 LONGEST_KEY = 256
 OURS = "outbox:"
+# Items of the history table that are no mails: they stand there to be found by the same indexes.
+COPY, BOUNCE = f"{OURS}copy:", f"{OURS}bounce:"
 # What the `problems` index shows of a row beside its keys, so that a list needs no look at the rows themselves.
 LISTED = ("status", "to", "subject", "reason", "error", "tags", "attempts", "created_at", "revision", "sender")
 
@@ -35,6 +39,38 @@ def check_key(key: str) -> str:
 def delivery_mark(delivery_id: str) -> str:
     """Give the id under which history notes that a delivery found in the API's records is taken by one mail."""
     return f"{OURS}delivery:{delivery_id}"
+
+
+def is_mail(item_id: str) -> bool:
+    """Tell a mail in history from the service's own items there."""
+    return not item_id.startswith(OURS)
+
+
+def copies(finished: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Make the small items by which history finds a mail by its cc and bcc recipients; they expire with it."""
+    listed = [address for name in ("cc", "bcc") for address in _listed(finished.get(name))]
+    addresses = dict.fromkeys(recipient(address) for address in listed)
+    shared = {name: finished[name] for name in ("finished_at", "expires_at") if name in finished}
+    return [
+        {"id": f"{COPY}{number}:{finished['id']}", "recipient": address, **shared}
+        for number, address in enumerate(address for address in addresses if address != finished.get("recipient"))
+    ]
+
+
+def owner(item_id: str) -> str:
+    """Give the id of the mail a copy's item stands for; a mail's own id is its own."""
+    return item_id.split(":", 3)[3] if item_id.startswith(COPY) else item_id
+
+
+def recipient(written: object) -> str:
+    """Give the address in lower case, from whatever a person left of it; an index key cannot be empty."""
+    to = str(written)
+    return (to.rpartition("<")[2].rstrip("> ") or to).strip().lower() or "unknown"
+
+
+def bounce_day(date: str) -> str:
+    """Name the partition of `by_day` that holds the bounces of a UTC date; they are few, so one is enough."""
+    return f"bounces-{date}"
 
 
 def shard(mail_id: str) -> int:
@@ -66,3 +102,7 @@ def day(mail_id: str, moment: datetime) -> str:
 def days(date: str) -> tuple[str, ...]:
     """Name all partitions of `by_day` of one UTC date (YYYY-MM-DD)."""
     return tuple(f"{date}-{number}" for number in range(SHARDS))
+
+
+def _listed(value: object) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value] if value else []

@@ -64,8 +64,14 @@ class Store(Protocol):
     def keep(self, finished: Item) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
 
-    def annotate(self, mail_id: str, patch: Patch) -> None:
-        """Change a row of history. Raises `Lost` if there is none."""
+    def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
+        """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
+
+    def annotate(self, mail_id: str, patch: Patch, expect: Expect | None = None) -> None:
+        """Change a row of history. Raises `Lost` if there is none, or it is not as expected."""
+
+    def erase(self, item_id: str) -> None:
+        """Delete an item of history: a person asked for it. Does nothing for one that is gone."""
 
     def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
         """List what should be looked at by then, the longest due first."""
@@ -80,7 +86,7 @@ class Store(Protocol):
         """List rows that wait for their time, the next due first."""
 
     def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
-        """List what was sent to an address (in lower case), the latest first."""
+        """List what was sent to an address (in lower case), as a copy too, the latest first."""
 
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""
@@ -90,6 +96,21 @@ class Store(Protocol):
 
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
+
+    def bounces(self, delivery_id: str) -> list[Item]:
+        """List what came back of a delivery, in no order."""
+
+    def bounces_of(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what came back from an address (in lower case), the latest first; a page may be short."""
+
+    def bounces_on(self, date: str, limit: int, cursor: str | None = None) -> Page:
+        """List what came back on a UTC date (YYYY-MM-DD), the latest first."""
+
+    def copies(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List everything history finds an address by, as it is stored: mails, copies' items, bounces."""
+
+    def every(self, table: str, limit: int, cursor: str | None = None) -> Page:
+        """Go through a whole table, `outbox` or `history`, in no order: for an inspection, never to find work."""
 
 
 class Suppressions(Protocol):

@@ -15,6 +15,7 @@ from outbox.core import backoff, clock, doubt, moves, places
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
 from outbox.core.ports import Clock, Limiter, Records, Seen, Store
+from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.flows.write import write
 
@@ -41,7 +42,7 @@ class LookUp:
     pause: Callable[[float], None]
     who: str
     lease_seconds: float
-    keep_days: int
+    keep: Retention
 
     def __call__(self, row: Row, slot: datetime) -> str:
         """Look once for a CHECKING mail and write down what came of it; give the state it is in then, in lower case.
@@ -98,7 +99,7 @@ class LookUp:
 
     def _take(self, row: Row, delivery_id: str, now: datetime) -> bool:
         """Move the mail to history as this delivery; False if another mail has taken it meanwhile."""
-        finished = doubt.found(row, delivery_id, now, self.keep_days, self.who)
+        finished = doubt.found(row, delivery_id, now, self.keep, self.who)
         try:
             self.store.finish(row.id, seen(row.item, "revision", "status"), finished, sole=True)
         except Lost:

@@ -28,6 +28,7 @@ from outbox.core.errors import (
 )
 from outbox.core.mail import Mail
 from outbox.core.ports import LONG_AGO, Clock, Limiter, MailApi, Store, Switch
+from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.core.text import shorten
@@ -65,7 +66,7 @@ class Sender:
     pause: Callable[[float], None]
     who: str
     lease_seconds: float
-    keep_days: int
+    keep: Retention
     look_up_window: timedelta
 
     def send(self, item: Item, slot: datetime, deadline: float) -> Outcome:
@@ -158,7 +159,7 @@ class Sender:
             return self._in_doubt(row, f"an unexpected {type(error).__name__}.")
         # Should the store be out of reach now, this line is all that knows the id.
         log.info("mail.accepted", id=row.id, delivery_id=accepted.delivery_id)
-        finished = moves.sent(row, accepted.delivery_id, self.clock(), self.keep_days, self.who)
+        finished = moves.sent(row, accepted.delivery_id, self.clock(), self.keep, self.who)
         settle.sent(self.store, row, finished, self.clock, self.who)
         if accepted.remaining == 0:
             self.limiter.hold_back(1.0 if accepted.wait is None else accepted.wait)

@@ -23,6 +23,7 @@ from outbox.core.errors import (
 )
 from outbox.core.mail import FIELDS
 from outbox.core.ports import Clock, Store
+from outbox.core.retention import Retention
 from outbox.core.row import Event, Row, mail_of
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
 from outbox.core.text import bad_character, shorten
@@ -39,7 +40,7 @@ class Support:
 
     store: Store
     clock: Clock
-    keep_days: int
+    keep: Retention
 
     def show(self, mail_id: str) -> Row:
         """Give a mail wherever it is. Raises `NotFound`."""
@@ -76,7 +77,7 @@ class Support:
         _check_who(who)
         for _ in range(TRIES):
             row = self._movable(mail_id, "cancelled")
-            finished = moves.cancelled(row, self.clock(), self.keep_days, who)
+            finished = moves.cancelled(row, self.clock(), self.keep, who)
             expect = seen(row.item, "revision", "status")
             try:
                 finish(self.store, mail_id, expect, finished)
@@ -94,7 +95,7 @@ class Support:
             row = self._movable(mail_id, "confirmed as sent")
             if row.status is not Status.UNKNOWN:
                 raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
-            finished = doubt.said_sent(row, delivery_id, self.clock(), self.keep_days, who)
+            finished = doubt.said_sent(row, delivery_id, self.clock(), self.keep, who)
             try:
                 finish(self.store, mail_id, seen(row.item, "revision", "status"), finished)
             except Lost:

@@ -18,6 +18,7 @@ import httpx
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.client import Outbox
 from outbox.core import clock
+from outbox.core.retention import Retention
 from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, Status
 from outbox.flows.support import Support
@@ -30,7 +31,7 @@ ORDERS, ORDER = "orders", "1042"
 PARAMETERS = {"LookUpMinutes": "0"}
 # All is over after about ten seconds; a laptop under load may need more.
 LONGEST, PAUSE = 45.0, 1.0
-KEEP_DAYS = 400
+KEEP = Retention(400)
 
 Say = Callable[[str], object]
 
@@ -112,7 +113,7 @@ class _Demo:
         self._client = stack.client("dynamodb")
         self._outbox = Outbox(table=info.outbox_table, history_table=info.history_table, actor=WHO, client=self._client)
         store = DynamoStore(self._client, info.outbox_table, info.history_table)
-        self._support = Support(store, clock.now, KEEP_DAYS)
+        self._support = Support(store, clock.now, KEEP)
         # No proxy of the shell stands between the demo and this machine.
         self._sandbox = httpx.Client(base_url=f"{info.sandbox_url}/_sandbox", trust_env=False, timeout=10)
         self._scenes = scenes()

@@ -89,7 +89,7 @@ class MemoryStore:
             check_size(finished)
             if sole:
                 self.history[mark] = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
-            self.history[mail_id] = copy.deepcopy(dict(finished))
+            self._keep(finished)
             self._write(mail_id, None)
 
     def drop(self, mail_id: str, expect: Expect) -> None:
@@ -106,15 +106,31 @@ class MemoryStore:
             there = self.history.get(str(finished["id"]))
             if there is None:
                 check_size(finished)
-                self.history[str(finished["id"])] = copy.deepcopy(dict(finished))
+                self._keep(finished)
             return copy.deepcopy(there) if there != finished else None
 
-    def annotate(self, mail_id: str, patch: Patch) -> None:
-        """Change a row of history. Raises `Lost` if there is none."""
+    def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
+        """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
         with self._lock:
-            if mail_id not in self.history:
-                raise Lost(None)
-            self.history[mail_id] = copy.deepcopy(patch.applied(self.history[mail_id]))
+            origin = self.history.get(origin_id)
+            if origin is None or not expect.holds(origin) or str(item["id"]) in self.outbox:
+                raise Lost(copy.deepcopy(origin))
+            check_size(item)
+            self.history[origin_id] = copy.deepcopy(patch.applied(origin))
+            self._write(str(item["id"]), dict(item))
+
+    def annotate(self, mail_id: str, patch: Patch, expect: Expect | None = None) -> None:
+        """Change a row of history. Raises `Lost` if there is none, or it is not as expected."""
+        with self._lock:
+            there = self.history.get(mail_id)
+            if there is None or not (expect or Expect()).holds(there):
+                raise Lost(copy.deepcopy(there))
+            self.history[mail_id] = copy.deepcopy(patch.applied(there))
+
+    def erase(self, item_id: str) -> None:
+        """Delete an item of history: a person asked for it. Does nothing for one that is gone."""
+        with self._lock:
+            self.history.pop(item_id, None)
 
     def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
         """List what should be looked at by then, the longest due first."""
@@ -138,12 +154,15 @@ class MemoryStore:
         return self._page(self.outbox, ("lane", lane, "due_at"), limit, cursor, latest_first=False)
 
     def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
-        """List what was sent to an address (in lower case), the latest first."""
-        return self._page(self.history, ("recipient", email, "finished_at"), limit, cursor)
+        """List what was sent to an address (in lower case), as a copy too, the latest first."""
+        page = self.copies(email, limit, cursor)
+        ids = dict.fromkeys(places.owner(row["id"]) for row in page.items if not row["id"].startswith(places.BOUNCE))
+        found = (self.get_finished(mail_id) for mail_id in ids)
+        return Page([row for row in found if row is not None], page.cursor)
 
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""
-        return self._page(self.history, ("delivery_id", delivery_id, "id"), len(self.history) or 1, None)
+        return Page([row for row in self._delivery(delivery_id) if places.is_mail(row["id"])])
 
     def has_delivery(self, delivery_id: str) -> bool:
         """Tell whether history has a mail under the mail API's id."""
@@ -152,6 +171,37 @@ class MemoryStore:
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
         return self._page(self.history, ("day", day, "finished_at"), limit, cursor)
+
+    def bounces(self, delivery_id: str) -> list[Item]:
+        """List what came back of a delivery, in no order."""
+        return [row for row in self._delivery(delivery_id) if row["id"].startswith(places.BOUNCE)]
+
+    def bounces_of(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what came back from an address (in lower case), the latest first; a page may be short."""
+        page = self.copies(email, limit, cursor)
+        return Page([row for row in page.items if row["id"].startswith(places.BOUNCE)], page.cursor)
+
+    def bounces_on(self, date: str, limit: int, cursor: str | None = None) -> Page:
+        """List what came back on a UTC date (YYYY-MM-DD), the latest first."""
+        return self.by_day(places.bounce_day(date), limit, cursor)
+
+    def copies(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List everything history finds an address by, as it is stored: mails, copies' items, bounces."""
+        return self._page(self.history, ("recipient", email, "finished_at"), limit, cursor)
+
+    def every(self, table: str, limit: int, cursor: str | None = None) -> Page:
+        """Go through a whole table, `outbox` or `history`, in no order."""
+        with self._lock:
+            rows = copy.deepcopy([*(self.outbox if table == "outbox" else self.history).values()])
+        begin = int(cursor or 0)
+        return Page(rows[begin : begin + limit], str(begin + limit) if len(rows) > begin + limit else None)
+
+    def _delivery(self, delivery_id: str) -> list[dict[str, Any]]:
+        return self._sorted(self.history, "delivery_id", delivery_id, "id")
+
+    def _keep(self, finished: Item) -> None:
+        for item in (finished, *places.copies(finished)):
+            self.history[str(item["id"])] = copy.deepcopy(dict(item))
 
     def _write(self, mail_id: str, item: dict[str, Any] | None) -> None:
         before = self.outbox.get(mail_id)
@@ -167,9 +217,9 @@ class MemoryStore:
         else:
             self.outbox[mail_id] = copy.deepcopy(item)
 
-    def _sorted(self, table: Mapping[str, Item], key: str, value: str, order: str) -> list[Item]:
+    def _sorted(self, table: Mapping[str, Item], key: str, value: str, order: str) -> list[dict[str, Any]]:
         with self._lock:
-            rows = [row for row in table.values() if row.get(key) == value and isinstance(row.get(order), str)]
+            rows = [dict(row) for row in table.values() if row.get(key) == value and isinstance(row.get(order), str)]
             return copy.deepcopy(sorted(rows, key=lambda row: (row[order], row["id"])))
 
     def _page(

@@ -15,6 +15,7 @@ from outbox.core.doorbell import Doorbell, listen
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
 from outbox.core.ports import Accepted, Seen
+from outbox.core.retention import Retention
 from outbox.core.row import Item
 from outbox.core.states import PROBLEMS
 from outbox.flows.dispatch import Dispatch
@@ -91,7 +92,7 @@ class Worker(Service):
     effects: Effects | None = None
 
     def __post_init__(self) -> None:
-        self.support = Support(self.store, self.clock, 400)
+        self.support = Support(self.store, self.clock, Retention(400))
         self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
 
     @cached_property
@@ -108,7 +109,9 @@ class Worker(Service):
 
     def dispatch(self) -> dict[str, int]:
         sender = self.sender("dispatch")
-        look_up = LookUp(self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", LEASE, 400)
+        look_up = LookUp(
+            self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", LEASE, Retention(400)
+        )
         run = Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads, pool=Inline)
         return run(self.deadline)
 

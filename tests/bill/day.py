@@ -19,6 +19,7 @@ from outbox.adapters import stream
 from outbox.core import clock as clocks
 from outbox.core.ports import Due
 from outbox.core.rate import Rate
+from outbox.core.retention import Retention
 from outbox.core.row import Item
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
@@ -143,11 +144,13 @@ class Day:
         self.api = FakeMailApi(answer=self._call, longest_call=77.0)
         switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
         limiter = SharedLimiter(self.register, self.clock, Rate(500, 5), self._pause)
-        look_up = LookUp(self.store, self.records, limiter, self.clock, self._pause, "dispatch", 180.0, 400)
+        look_up = LookUp(self.store, self.records, limiter, self.clock, self._pause, "dispatch", 180.0, Retention(400))
 
         def sender(who: str) -> Sender:
             window = timedelta(minutes=15)
-            return Sender(self.store, self.api, self.clock, switch, limiter, self._pause, who, 180.0, 400, window)
+            return Sender(
+                self.store, self.api, self.clock, switch, limiter, self._pause, who, 180.0, Retention(400), window
+            )
 
         self.switch, self.outbox = switch, Outbox(store=self.memory, now=self.clock, actor="shop")
         self._deliver = Deliver(sender("deliver"), 1, self._start)

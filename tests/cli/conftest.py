@@ -12,6 +12,7 @@ from outbox.cli import program
 from outbox.cli.connect import Desk, Line, Options
 from outbox.core.mail import Mail
 from outbox.core.rate import Rate
+from outbox.core.retention import Retention
 from outbox.core.row import Row
 from tests.conftest import Service, make_mail
 
@@ -48,7 +49,7 @@ class Terminal:
     def _connect(self, options: Options, *, control: bool = False) -> Desk:
         store, clock = self.store or self.service.store, self.service.clock
         line = Line(self.service.register, self.rate) if control else None
-        return Desk(store, clock, 400, lambda: options.who or "alice", "tables in memory", line)
+        return Desk(store, clock, Retention(400), lambda: options.who or "alice", "tables in memory", line)
 
     @property
     def outbox(self) -> Outbox:

@@ -11,6 +11,7 @@ import pytest
 from outbox import Outbox
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.core import clock
+from outbox.core.retention import Retention
 from outbox.flows.support import Support
 from outbox.local.stack import LocalStack
 
@@ -25,7 +26,7 @@ class Deployed:
         names = {"table": self.info.outbox_table, "history_table": self.info.history_table}
         self.outbox = Outbox(client=self.dynamodb, actor="e2e", **names)
         self.store = DynamoStore(self.dynamodb, *names.values())
-        self.support = Support(self.store, clock.now, 400)
+        self.support = Support(self.store, clock.now, Retention(400))
         self.sandbox = httpx.Client(base_url=self.info.sandbox_url or "", timeout=10)
 
     def fault(self, mode: str, **how: object) -> None:

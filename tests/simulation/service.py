@@ -14,6 +14,7 @@ from outbox.core.doorbell import listen
 from outbox.core.mail import Mail
 from outbox.core.ports import Accepted, Due
 from outbox.core.rate import Rate
+from outbox.core.retention import Retention
 from outbox.flows import deliver as deliver_module
 from outbox.flows import dispatch as dispatch_module
 from outbox.flows.deliver import OVER_THE_RATE, Deliver
@@ -146,7 +147,14 @@ class Service:
     def _dispatch(self) -> None:
         sender = self._sender("dispatch")
         look_up = LookUp(
-            self.store, FakeRecords(), sender.limiter, self.world, self.world.pause, "dispatch", self.lease, 400
+            self.store,
+            FakeRecords(),
+            sender.limiter,
+            self.world,
+            self.world.pause,
+            "dispatch",
+            self.lease,
+            Retention(400),
         )
         dispatch = Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads, pool=self.world.pool)
         self.dispatches.append(dispatch(self._deadline()))
@@ -159,7 +167,7 @@ class Service:
         switch = SharedSwitch(self.register, world, world.monotonic)
         limiter = SharedLimiter(self.register, world, self.rate, world.pause)
         window = timedelta(minutes=15)
-        return Sender(self.store, self, world, switch, limiter, world.pause, who, self.lease, 400, window)
+        return Sender(self.store, self, world, switch, limiter, world.pause, who, self.lease, Retention(400), window)
 
 
 def longest_call(connect: float, answer: float) -> float:

@@ -8,6 +8,7 @@ import pytest
 from outbox.core import clock, moves, places
 from outbox.core.change import ABSENT, Expect, Patch, seen
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
+from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
 from tests.conftest import make_mail
@@ -20,7 +21,7 @@ def new(mail_id="a", **parts):
 
 
 def finished(item, delivery_id="7"):
-    return moves.sent(Row(item), delivery_id, NOW, 400, "tester")
+    return moves.sent(Row(item), delivery_id, NOW, Retention(400), "tester")
 
 
 ODD = {
@@ -242,3 +243,94 @@ def test_every_status_can_be_expected(store):
     with pytest.raises(Lost):
         store.update("a", Expect(statuses=frozenset({Status.HELD, Status.FAILED})), Patch({"x": 1}))
     assert store.update("a", Expect(statuses=frozenset({Status.PENDING, Status.HELD})), Patch({"x": 1}))["x"] == 1
+
+
+def finish(store, mail_id="a", delivery_id="7", **parts):
+    """Write a mail and move it to history."""
+    item = new(mail_id, **parts)
+    store.add(item, once=False)
+    store.finish(mail_id, seen(item, "revision"), finished(item, delivery_id))
+
+
+def bounce(number, delivery_id="7", recipient="taro@example.com"):
+    """Make a bounce as it lies in history."""
+    day = places.bounce_day("2026-01-02")
+    item = {"id": f"{places.BOUNCE}{number}", "delivery_id": delivery_id, "recipient": recipient, "day": day}
+    return item | {"finished_at": clock.text(NOW + timedelta(days=1, seconds=number)), "type": "HARDERROR"}
+
+
+def test_history_finds_a_mail_by_every_recipient(store):
+    """Cc and bcc find the mail as the recipient does, once each, whatever case they were written in."""
+    finish(store, "key:with:colons", cc=["Ken <KEN@example.com>", "ken@example.com"], bcc=["mia@example.com"])
+    for email in ("taro@example.com", "ken@example.com", "mia@example.com"):
+        assert [row["id"] for row in store.by_recipient(email, 10).items] == ["key:with:colons"]
+    assert store.by_recipient("KEN@example.com", 10).items == []
+
+
+def test_a_kept_mail_is_found_by_its_copies_too(store):
+    """A mail written to history alone is indexed as one that was moved there."""
+    store.keep(finished(new(cc=["ken@example.com"])))
+    assert [row["id"] for row in store.by_recipient("ken@example.com", 10).items] == ["a"]
+
+
+def test_a_bounce_that_comes_first_is_no_mail(store):
+    """A bounce under a delivery id does not make the mail API's delivery look like a known mail."""
+    store.keep(bounce(1))
+    assert not store.has_delivery("7")
+    assert store.by_delivery("7").items == []
+    assert [each["type"] for each in store.bounces("7")] == ["HARDERROR"]
+
+
+def test_mails_and_bounces_are_told_apart_in_every_list(store):
+    """By delivery, address and day, each list shows its own kind."""
+    finish(store)
+    for number in (1, 2):
+        store.keep(bounce(number))
+    ours = {f"{places.BOUNCE}{number}" for number in (1, 2)}
+    assert [row["id"] for row in store.by_delivery("7").items] == ["a"]
+    assert store.has_delivery("7")
+    assert {row["id"] for row in store.bounces("7")} == ours
+    assert [row["id"] for row in store.by_recipient("taro@example.com", 10).items] == ["a"]
+    assert {row["id"] for row in store.bounces_of("taro@example.com", 10).items} == ours
+    assert [row["id"] for row in store.bounces_on("2026-01-02", 10).items] == [f"{places.BOUNCE}2", f"{places.BOUNCE}1"]
+    assert {row["id"] for row in store.copies("taro@example.com", 10).items} == ours | {"a"}
+
+
+def test_a_linked_row_is_written_with_its_note_or_not_at_all(store):
+    """A mail sent again from history is written only while history is as it was seen."""
+    finish(store)
+    origin = store.get_finished("a")
+    note = Patch({"revision": origin["revision"] + 1, "resent_as": ["b"]})
+    store.add_linked(new("b"), "a", seen(origin, "revision"), note)
+    assert store.get_finished("a")["resent_as"] == ["b"]
+    assert store.get("b") is not None
+    with pytest.raises(Lost):
+        store.add_linked(new("c"), "a", seen(origin, "revision"), note)
+    assert store.get("c") is None
+
+
+def test_history_is_changed_only_as_expected(store):
+    """A note on a history row can be bound to the row as it was seen."""
+    finish(store)
+    origin = store.get_finished("a")
+    store.annotate("a", Patch({"revision": 99}), seen(origin, "revision"))
+    with pytest.raises(Lost):
+        store.annotate("a", Patch({"revision": 100}), seen(origin, "revision"))
+    store.erase("a")
+    store.erase("a")
+    assert store.get_finished("a") is None
+
+
+def test_every_row_is_seen_page_by_page(store):
+    """An inspection sees each row of a table once."""
+    for number in range(5):
+        store.add(new(f"m{number}"), once=False)
+    pages, cursor = [], None
+    while True:
+        page = store.every("outbox", 2, cursor)
+        pages += [row["id"] for row in page.items]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert sorted(pages) == [f"m{number}" for number in range(5)]
+    assert store.every("history", 10).items == []

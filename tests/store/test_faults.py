@@ -9,6 +9,7 @@ from botocore.awsrequest import AWSResponse
 from outbox.core import moves
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost
+from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.testing import FakeMailApi, TickingClock
 from tests.conftest import Service, make_mail
@@ -77,7 +78,7 @@ def test_transactions_that_collide_are_tried_again(embedded, reasons):
     item = moves.new(make_mail(), "a", NOW, None, "tester")
     embedded.add(item, once=False)
     fault = Fault(embedded, "TransactWriteItems", 3).answer("TransactionCanceledException", **reasons)
-    embedded.finish("a", Expect({"revision": 1}), moves.sent(Row(item), "1", NOW, 400, "tester"))
+    embedded.finish("a", Expect({"revision": 1}), moves.sent(Row(item), "1", NOW, Retention(400), "tester"))
     assert fault.played == 3
     assert embedded.get("a") is None
 
@@ -99,7 +100,7 @@ def test_a_conflict_without_end_is_an_error_not_a_lost_row(embedded):
     embedded.add(item, once=False)
     Fault(embedded, "TransactWriteItems", 99).answer("TransactionCanceledException", **CONFLICT)
     with pytest.raises(botocore.exceptions.ClientError):
-        embedded.finish("a", Expect(), moves.sent(Row(item), "1", NOW, 400, "tester"))
+        embedded.finish("a", Expect(), moves.sent(Row(item), "1", NOW, Retention(400), "tester"))
     assert embedded.get("a") == item
 
 

@@ -1,0 +1,150 @@
+"""Lists of rows from the tables' indexes, a page at a time; what an index does not show is read from the table."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from outbox.adapters.answers import patiently
+from outbox.adapters.wire import cursor_of, from_wire, key_of, to_wire
+from outbox.core import clock, places
+from outbox.core.errors import InvalidRequest
+from outbox.core.ports import NEVER, Due, Page
+from outbox.core.row import Item
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+BATCH_GET = 100
+
+
+class Lists:
+    """The reading half of the store: everything by an index, nothing by a scan but `every`."""
+
+    def __init__(self, client: "DynamoDBClient", outbox_table: str, history_table: str) -> None:
+        self.client, self.outbox, self.history = client, outbox_table, history_table
+
+    def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
+        """List what should be looked at by then, the longest due first."""
+        return self._entries(lane, "<=", clock.text(until), limit)
+
+    def never_due(self, lane: str, limit: int) -> list[Due]:
+        """List what was given a `due_at` by hand that no moment reaches."""
+        return self._entries(lane, ">", NEVER, limit)
+
+    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for a person, in one state, the latest first."""
+        return self._query(self.outbox, "problems", ("problem", status), limit, cursor)
+
+    def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
+        """List rows that wait for their time, the next due first."""
+        return self._whole(self.outbox, self._query(self.outbox, "due", ("lane", lane), limit, cursor, forward=True))
+
+    def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was sent to an address (in lower case), as a copy too, the latest first."""
+        page = self._query(self.history, "by_recipient", ("recipient", email), limit, cursor)
+        return self._whole(self.history, page, lambda item_id: not item_id.startswith(places.BOUNCE))
+
+    def by_delivery(self, delivery_id: str) -> Page:
+        """List what was sent under the mail API's id."""
+        return self._whole(self.history, self._delivery(delivery_id), places.is_mail)
+
+    def has_delivery(self, delivery_id: str) -> bool:
+        """Tell whether history has a mail under the mail API's id."""
+        # A bounce may come before its mail: it must not make the mail look like another one.
+        return any(places.is_mail(item["id"]) for item in self._delivery(delivery_id).items)
+
+    def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
+        """List what was finished in one partition of a day, the latest first."""
+        return self._whole(self.history, self._query(self.history, "by_day", ("day", day), limit, cursor))
+
+    def bounces(self, delivery_id: str) -> list[Item]:
+        """List what came back of a delivery, in no order."""
+        bounce = self._delivery(delivery_id)
+        return list(self._whole(self.history, bounce, lambda item_id: item_id.startswith(places.BOUNCE)).items)
+
+    def bounces_of(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List what came back from an address (in lower case), the latest first; a page may be short."""
+        page = self._query(self.history, "by_recipient", ("recipient", email), limit, cursor)
+        return self._whole(self.history, page, lambda item_id: item_id.startswith(places.BOUNCE))
+
+    def bounces_on(self, date: str, limit: int, cursor: str | None = None) -> Page:
+        """List what came back on a UTC date (YYYY-MM-DD), the latest first."""
+        return self.by_day(places.bounce_day(date), limit, cursor)
+
+    def copies(self, email: str, limit: int, cursor: str | None = None) -> Page:
+        """List everything history finds an address by, as it is stored: mails, copies' items, bounces."""
+        page = self._query(self.history, "by_recipient", ("recipient", email), limit, cursor)
+        return Page(self._rows(self.history, [item["id"] for item in page.items]), page.cursor)
+
+    def every(self, table: str, limit: int, cursor: str | None = None) -> Page:
+        """Go through a whole table, `outbox` or `history`, in no order: for an inspection, never to find work."""
+        name = self.outbox if table == "outbox" else self.history
+        start: Any = {"ExclusiveStartKey": _start(cursor)} if cursor else {}
+        answer = patiently(lambda: self.client.scan(TableName=name, Limit=limit, ConsistentRead=True, **start))
+        return Page([from_wire(item) for item in answer["Items"]], cursor_of(answer.get("LastEvaluatedKey")))
+
+    def _delivery(self, delivery_id: str) -> Page:
+        return self._query(self.history, "by_delivery", ("delivery_id", delivery_id), 1000, None)
+
+    def _entries(self, lane: str, comparison: str, moment: str, limit: int) -> list[Due]:
+        found: list[Due] = []
+        start: Any = {}
+        while len(found) < limit:
+            answer = self.client.query(
+                TableName=self.outbox,
+                IndexName="due",
+                KeyConditionExpression=f"#lane = :lane AND #due {comparison} :moment",
+                ExpressionAttributeNames={"#lane": "lane", "#due": "due_at"},
+                ExpressionAttributeValues={":lane": {"S": lane}, ":moment": {"S": moment}},
+                Limit=limit - len(found),
+                **start,
+            )
+            items = [from_wire(attributes) for attributes in answer["Items"]]
+            found += [Due(item["id"], item["lane"], item["due_at"]) for item in items]
+            if "LastEvaluatedKey" not in answer:
+                break
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+        return found
+
+    def _query(  # noqa: PLR0913  a query has many parts
+        self, table: str, index: str, key: tuple[str, str], limit: int, cursor: str | None, *, forward: bool = False
+    ) -> Page:
+        """Give what the index itself shows."""
+        request: Any = {
+            "TableName": table,
+            "IndexName": index,
+            "KeyConditionExpression": "#key = :value",
+            "ExpressionAttributeNames": {"#key": key[0]},
+            "ExpressionAttributeValues": {":value": {"S": key[1]}},
+            "ScanIndexForward": forward,
+            "Limit": limit,
+        }
+        answer = self.client.query(**request | ({"ExclusiveStartKey": _start(cursor)} if cursor else {}))
+        items = [from_wire(attributes) for attributes in answer["Items"]]
+        return Page(items, cursor_of(answer.get("LastEvaluatedKey")))
+
+    def _whole(self, table: str, page: Page, wanted: Callable[[str], bool] = lambda _: True) -> Page:
+        """Read the rows an index named, a copy's item standing for its mail; one that left meanwhile is left out."""
+        ids = dict.fromkeys(places.owner(item["id"]) for item in page.items if wanted(item["id"]))
+        return Page(self._rows(table, list(ids)), page.cursor)
+
+    def _rows(self, table: str, ids: list[str]) -> list[Item]:
+        found: dict[str, Item] = {}
+        for begin in range(0, len(ids), BATCH_GET):
+            wanted: Any = {table: {"Keys": [to_wire({"id": mail_id}) for mail_id in ids[begin : begin + BATCH_GET]]}}
+            for _ in range(BATCH_GET):
+                if not wanted:
+                    break
+                answer = self.client.batch_get_item(RequestItems=wanted)
+                rows = [from_wire(attributes) for attributes in answer["Responses"].get(table, [])]
+                found |= {row["id"]: row for row in rows}
+                wanted = answer.get("UnprocessedKeys")
+        return [found[mail_id] for mail_id in ids if mail_id in found]
+
+
+def _start(cursor: str) -> dict[str, Any]:
+    try:
+        return key_of(cursor)
+    except (ValueError, TypeError) as error:
+        message = f"cursor {cursor[:20]!r} is none of this list"
+        raise InvalidRequest(message) from error
