@@ -1,6 +1,5 @@
 """The sandbox's own endpoints, under /_sandbox: faults, settings, what arrived, numbers."""
 
-import json
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outbox.local.sandbox import faults, settings
+from outbox.local.sandbox.admin_json import bad_input, missing, read
 from outbox.local.sandbox.checks import BadInput
 from outbox.local.sandbox.mail import Address, Delivery, iso_time
 from outbox.local.sandbox.state import State
@@ -48,9 +48,9 @@ class Admin:
 
     async def _add_fault(self, request: Request) -> Response:
         try:
-            rule = self._state.faults.add(faults.rule_from(await _json(request)))
+            rule = self._state.faults.add(faults.rule_from(await read(request)))
         except BadInput as bad:
-            return _bad(bad)
+            return bad_input(bad)
         return JSONResponse(rule.as_json(), HTTPStatus.CREATED)
 
     async def _clear_faults(self, request: Request) -> Response:  # noqa: ARG002
@@ -59,18 +59,18 @@ class Admin:
 
     async def _remove_fault(self, request: Request) -> Response:
         if not self._state.faults.remove(request.path_params["rule_id"]):
-            return _missing()
+            return missing()
         return self._faults()
 
     async def _show_settings(self, request: Request) -> Response:  # noqa: ARG002
-        return JSONResponse(asdict(self._state.settings))
+        return JSONResponse(settings.shown(self._state.settings))
 
     async def _change_settings(self, request: Request) -> Response:
         try:
-            self._state.settings = settings.changed(self._state.settings, await _json(request))
+            self._state.settings = settings.changed(self._state.settings, await read(request))
         except BadInput as bad:
-            return _bad(bad)
-        return JSONResponse(asdict(self._state.settings))
+            return bad_input(bad)
+        return JSONResponse(settings.shown(self._state.settings))
 
     async def _reset(self, request: Request) -> Response:  # noqa: ARG002
         self._state.reset()
@@ -87,31 +87,19 @@ class Admin:
 
     async def _mail(self, request: Request) -> Response:
         delivery = self._state.delivery(request.path_params["delivery_id"])
-        return _missing() if delivery is None else JSONResponse(mail_json(delivery))
+        return missing() if delivery is None else JSONResponse(mail_json(delivery))
 
     async def _stats(self, request: Request) -> Response:  # noqa: ARG002
-        limit = {"rate_per_minute": self._state.settings.rate_per_minute}
-        return JSONResponse(self._state.counters.as_json() | limit)
+        rest = {
+            "webhooks": self._state.webhooks.as_json(),
+            "rate_per_minute": self._state.settings.rate_per_minute,
+        }
+        return JSONResponse(self._state.counters.as_json() | rest)
 
     async def _redirected(self, request: Request) -> Response:  # noqa: ARG002
         """Catch clients that follow a redirect, and with it carry their token elsewhere."""
         self._state.counters.redirects_followed += 1
         return JSONResponse({"redirected": True})
-
-
-async def _json(request: Request) -> object:
-    try:
-        return json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise BadInput("body", f"is not JSON: {error}") from None
-
-
-def _bad(bad: BadInput) -> Response:
-    return JSONResponse({"error": str(bad), "field": bad.field}, HTTPStatus.BAD_REQUEST)
-
-
-def _missing() -> Response:
-    return JSONResponse({"error": "there is none of that id"}, HTTPStatus.NOT_FOUND)
 
 
 def _person(address: Address | None) -> dict[str, str] | None:
@@ -146,4 +134,5 @@ def mail_json(delivery: Delivery) -> dict[str, Any]:
             {"name": file.name, "mime": file.mime, "size": len(file.content), "sha256": file.sha256}
             for file in mail.attachments
         ],
+        "bounces": [asdict(bounce) | {"time": iso_time(bounce.at)} for bounce in delivery.bounces],
     }

@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outbox.local.sandbox import answers, auth, body, captured, invented, rows, search, validation
+from outbox.local.sandbox.bouncer import Bouncer
 from outbox.local.sandbox.errors import Invalid
 from outbox.local.sandbox.faults import Call, Kind
 from outbox.local.sandbox.mail import JST, Mail, iso_time
-from outbox.local.sandbox.misbehave import MARK, Misbehaviour
+from outbox.local.sandbox.misbehave import MARK, Misbehaviour, Normal
 from outbox.local.sandbox.rate import Ticket
 from outbox.local.sandbox.state import State
 
@@ -26,8 +27,9 @@ Reading = Callable[[Request], Response]
 class Api:
     """What an application's client talks to."""
 
-    def __init__(self, state: State, misbehaviour: Misbehaviour) -> None:
+    def __init__(self, state: State, bouncer: Bouncer, misbehaviour: Misbehaviour) -> None:
         self._state = state
+        self._bouncer = bouncer
         self._misbehaviour = misbehaviour
 
     def routes(self) -> list[Route]:
@@ -38,6 +40,7 @@ class Api:
             "/deliveries/{delivery_id:int}": self._delivery,
             "/logs/mails/results": self._logs,
             "/logs/mails/{maillog_id:int}": self._log,
+            "/errors": self._errors,
             "/usages/latest": self._usage,
         }
         send = Route(f"{BASE}/deliveries/transaction", self._guarded("sends", self._send), methods=["POST"])
@@ -90,17 +93,18 @@ class Api:
             mail = validation.accepted_mail(letter.payload, letter.files, settings)
         except Invalid as invalid:
             refusal = answers.error_messages(invalid.messages)
-            return await self._answer(_call(letter.payload, acceptable=False), lambda: refusal)
+            return await self._answer(_call(letter.payload, acceptable=False), _already(refusal))
         return await self._answer(_call(letter.payload, acceptable=True), lambda: self._accept(mail))
 
-    async def _answer(self, call: Call, normal: Callable[[], Response]) -> Response:
+    async def _answer(self, call: Call, normal: Normal) -> Response:
         rule = self._state.faults.strike(call)
         if rule is None:
-            return normal()
+            return await normal()
         return await self._misbehaviour.answer(rule, call, self._state.settings, normal)
 
-    def _accept(self, mail: Mail) -> Response:
+    async def _accept(self, mail: Mail) -> Response:
         delivery = self._state.accept(mail)
+        await self._bouncer.accepted(delivery)
         return JSONResponse({"delivery_id": delivery.delivery_id}, self._state.settings.success_status)
 
     def _read(self, read: Reading) -> Endpoint:
@@ -109,7 +113,7 @@ class Api:
                 response = read(request)
             except Invalid as invalid:
                 response = answers.error_messages(invalid.messages)
-            return await self._answer(Call("reads"), lambda: response)
+            return await self._answer(Call("reads"), _already(response))
 
         return endpoint
 
@@ -141,6 +145,10 @@ class Api:
                 return JSONResponse(rows.log_detail(log))
         return _not_found()
 
+    def _errors(self, request: Request) -> Response:
+        found = search.ErrorQuery(request.query_params).find(self._bouncer.listed_errors())
+        return JSONResponse({"data": [rows.error_row(error) for error in found]})
+
     def _usage(self, request: Request) -> Response:  # noqa: ARG002
         used = sum(len(delivery.mail.recipients) for delivery in self._state.deliveries())
         now = self._state.clock()
@@ -151,6 +159,13 @@ class Api:
             "updated_time": iso_time(now),
             "plan_id": f"be-plan-{_PLAN_MAILS}",
         })  # fmt: skip
+
+
+def _already(response: Response) -> Normal:
+    async def normal() -> Response:
+        return response
+
+    return normal
 
 
 def _call(payload: dict[str, object], *, acceptable: bool) -> Call:

@@ -11,6 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from outbox.local.sandbox import answers, api, auth
 from outbox.local.sandbox.admin import Admin
+from outbox.local.sandbox.bounce_admin import BounceAdmin
+from outbox.local.sandbox.bouncer import Bouncer
 from outbox.local.sandbox.connections import Connections
 from outbox.local.sandbox.guard import Guard
 from outbox.local.sandbox.misbehave import Misbehaviour
@@ -27,9 +29,11 @@ def create_app(
 ) -> Starlette:
     """Return the whole sandbox as an ASGI app; faults below HTTP need the connections of its server."""
     state = state or State(settings or SandboxSettings())
-    misbehaviour = Misbehaviour(connections or Connections())
+    bouncer = Bouncer(state)
+    mail_api = api.Api(state, bouncer, Misbehaviour(connections or Connections()))
+    others = (Admin(state), BounceAdmin(state, bouncer), Pages(state, bouncer))
     app = Starlette(
-        routes=[*api.Api(state, misbehaviour).routes(), *Admin(state).routes(), *Pages(state).routes()],
+        routes=[*mail_api.routes(), *(route for each in others for route in each.routes())],
         middleware=[Middleware(Guard)],
         exception_handlers={HTTPException: _error_handler(state)},
     )

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import httpx
+
 Check = Callable[[object], Any]
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_HIGHEST_PORT = 65_535
 
 
 class BadInput(ValueError):
@@ -92,6 +96,37 @@ def header(value: object) -> str:
         msg = "must be printable ASCII, it goes into an HTTP header"
         raise ValueError(msg)
     return shown
+
+
+def secret(*, without: str = "") -> Check:
+    """Accept a printable text without these characters; what was given is never repeated in the refusal."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not (value.isprintable() or not value) or set(value) & set(without):
+            msg = f"must be a text of printable characters{f' without {without!r}' if without else ''}"
+            raise ValueError(msg)
+        return value
+
+    return check
+
+
+def loopback_url(value: object) -> str:
+    """Accept an http URL of this machine's loopback, or nothing; the URL may hold a secret and is not repeated."""
+    # Parsed by what will call it: two parsers may disagree on which part of an odd URL is the host.
+    try:
+        url = httpx.URL(value) if isinstance(value, str) else None
+    except httpx.InvalidURL:
+        url = None
+    if not isinstance(value, str) or url is None:
+        msg = "must be a URL, or empty"
+        raise ValueError(msg)
+    if value and (url.scheme != "http" or url.host not in LOOPBACK or (url.port or 0) > _HIGHEST_PORT):
+        msg = "must begin with http://127.0.0.1, http://localhost or http://[::1]: nothing leaves this machine"
+        raise ValueError(msg)
+    if url.userinfo:
+        msg = "must not hold a user or password; there is webhook_user and webhook_password"
+        raise ValueError(msg)
+    return value
 
 
 def optional(check: Check) -> Check:

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from outbox.local.sandbox import checks
+from outbox.local.sandbox.bounce import PLAN_CHECKS, Plan, plan_from
 
 Mode = Literal[
     "rate_limited", "server_error", "accept_then_error", "accept_then_hang", "accept_then_reset", "reset",
     "hang", "slow", "refuse_address", "unauthorized", "forbidden", "locked", "unreadable", "redirect",
+    "bounce",
 ]  # fmt: skip
 Kind = Literal["sends", "reads"]
 
@@ -30,9 +32,10 @@ MODES: dict[Mode, str] = {
     "locked": "423",
     "unreadable": "stored, 201 with a body that breaks off (or with `body`)",
     "redirect": "307, or `status`, to `location`; nothing stored",
+    "bounce": "accepted, bounces afterwards: `type`, `code`, `message`, `copies`, `delay`, `early` before the answer",
 }
 STORING = frozenset[Mode]({"accept_then_error", "accept_then_hang", "accept_then_reset", "unreadable"})
-SENDS_ONLY = frozenset[Mode]({"accept_then_error", "accept_then_hang", "accept_then_reset", "refuse_address"})
+SENDS_ONLY = frozenset[Mode]({"accept_then_error", "accept_then_hang", "accept_then_reset", "refuse_address", "bounce"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Rule:
     status: int | None = None
     body: str | None = None
     location: str = "/_sandbox/redirected"
+    bounce: Plan | None = None
     matched: int = 0
     fired: int = 0
 
@@ -105,11 +109,16 @@ class Rule:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a test or a person reads it."""
-        return asdict(self) | {"spent": self.spent}
+        shown = asdict(self) | {"spent": self.spent}
+        plan = shown.pop("bounce")
+        return shown | (plan or {})
 
 
 class Faults:
-    """The rules in the order they were switched on; the first that hits plays."""
+    """The rules in the order they were switched on; the first that hits plays.
+
+    Bounces have a line of their own: a mail whose answer is lost can bounce as well.
+    """
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
@@ -135,7 +144,12 @@ class Faults:
 
     def strike(self, call: Call) -> Rule | None:
         """Return the rule that this call runs into."""
-        return next((rule for rule in self.rules if rule.hits(call, self._chance)), None)
+        return next((rule for rule in self.rules if rule.bounce is None and rule.hits(call, self._chance)), None)
+
+    def plan(self, call: Call) -> Plan | None:
+        """Return how this accepted mail bounces, for the recipient that is the call's `to`."""
+        hit = (rule.bounce for rule in self.rules if rule.bounce is not None and rule.hits(call, self._chance))
+        return next(hit, None)
 
 
 _MATCH_CHECKS: dict[str, checks.Check] = {
@@ -165,11 +179,14 @@ _STATUSES: dict[Mode, range] = {
 
 def rule_from(payload: object) -> Rule:
     """Read a rule from JSON; raises BadInput naming the field."""
-    values = checks.fields(payload, _CHECKS)
+    values = checks.fields(payload, _CHECKS | PLAN_CHECKS)
     if "mode" not in values:
         raise checks.BadInput("mode", f"is missing; one of {', '.join(MODES)}")
     values["match"] = Match(**(values.get("match") or {}))
-    rule = Rule(**values)
+    plan = {name: values.pop(name) for name in PLAN_CHECKS if name in values}
+    if plan and values["mode"] != "bounce":
+        raise checks.BadInput(next(iter(plan)), f"must be left out for {values['mode']}, it is for bounce")
+    rule = Rule(**values, bounce=plan_from(plan) if values["mode"] == "bounce" else None)
     _check_combination(rule)
     return rule
 

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 _NUMBERS = frozenset({
     "times", "every", "probability", "seconds", "status",
-    "rate_per_minute", "visibility_delay", "delivery_delay",
+    "copies", "delay", "rate_per_minute", "visibility_delay", "delivery_delay", "webhook_retry_seconds",
 })  # fmt: skip
 
 
@@ -27,8 +27,14 @@ def _texts(form: FormData) -> dict[str, str]:
 
 
 def settings_payload(form: FormData) -> dict[str, Any]:
-    """Return what was filled in."""
-    return {name: _value(name, text) for name, text in _texts(form).items()}
+    """Return what was filled in; an emptied webhook is switched off, what else is empty stays as it was."""
+    emptied = {"webhook_url": ""} if "webhook_url" in form else {}
+    return emptied | {name: _value(name, text) for name, text in _texts(form).items()}
+
+
+def bounce_payload(form: FormData, delivery_id: int) -> dict[str, Any]:
+    """Return what was filled in, for this delivery."""
+    return {name: _value(name, text) for name, text in _texts(form).items()} | {"delivery_id": delivery_id}
 
 
 def fault_payload(form: FormData) -> dict[str, Any]:
@@ -41,6 +47,8 @@ def fault_payload(form: FormData) -> dict[str, Any]:
     # A checkbox that is not ticked sends nothing at all: the form asks for the opposite.
     if payload.pop("without_headers", None):
         payload["headers"] = False
+    if payload.pop("early", None):
+        payload["early"] = True
     return payload
 
 

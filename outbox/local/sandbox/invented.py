@@ -23,6 +23,12 @@ UNREADABLE_JSON = "JSON parse error"
 UNREADABLE_MULTIPART = "Failed to parse multipart servlet request"
 NO_DATA_PART = "Required part 'data' is not present."
 MAIL_LOG_SENT = "250 2.0.0 Ok"
+# The real wording is Japanese and its own; codes of soft and hard errors are examples of known ones.
+BOUNCES = {
+    "DROP": "配信停止リストに登録されているため配信しませんでした。",
+    "SOFTERROR": "一時的なエラーのため配信できませんでした。",
+    "HARDERROR": "宛先のメールアドレスが存在しません。",
+}
 # A quick 201 whose body stops in the middle.
 BROKEN_BODY = '{"delivery_id": '
 

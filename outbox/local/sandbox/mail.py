@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
+from outbox.local.sandbox import invented
+from outbox.local.sandbox.bounce import Bounce
+
 JST = timezone(timedelta(hours=9))
 
 
@@ -71,6 +74,15 @@ class Delivery:
     received_at: float
     mail: Mail
     sent_at: float | None = None
+    bounces: tuple[Bounce, ...] = ()
+
+    def is_for(self, email: str) -> bool:
+        """Tell whether this address gets it, openly or not, however it is spelled."""
+        return any(recipient.lower() == email.lower() for recipient in self.mail.recipients)
+
+    def bounces_of(self, email: str) -> tuple[Bounce, ...]:
+        """Return the bounces of one recipient, the last one last."""
+        return tuple(bounce for bounce in self.bounces if bounce.about(email))
 
     @property
     def status(self) -> str:
@@ -86,8 +98,27 @@ class MailLog:
     delivery_id: int
     email: str
     sent_at: float
-    status: str = "SENT"
-    response_code: str = "250"
+    bounces: tuple[Bounce, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """SENT, or the type of the last bounce."""
+        return self.bounces[-1].type if self.bounces else "SENT"
+
+    @property
+    def response_code(self) -> str:
+        """The code of the last answer, as decorated as in the webhook."""
+        return self.bounces[-1].code if self.bounces else "250"
+
+    @property
+    def response_message(self) -> str:
+        """The words of the last answer."""
+        return self.bounces[-1].message if self.bounces else invented.MAIL_LOG_SENT
+
+    @property
+    def updated_at(self) -> float:
+        """When something was last heard of it."""
+        return max(self.sent_at, self.bounces[-1].at) if self.bounces else self.sent_at
 
 
 def iso_time(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Play a fault: answer wrongly, late, or not at all."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from starlette.responses import RedirectResponse, Response
@@ -13,6 +13,8 @@ from outbox.local.sandbox.counters import NO_ANSWER
 from outbox.local.sandbox.faults import STORING, Call, Rule
 from outbox.local.sandbox.rate import RETRY_AFTER, Ticket
 from outbox.local.sandbox.settings import SandboxSettings
+
+Normal = Callable[[], Awaitable[Response]]
 
 # Tells a person with a network trace that this was no real failure.
 MARK = "X-Sandbox-Fault"
@@ -49,16 +51,14 @@ class Misbehaviour:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def answer(
-        self, rule: Rule, call: Call, settings: SandboxSettings, normal: Callable[[], Response]
-    ) -> Response:
+    async def answer(self, rule: Rule, call: Call, settings: SandboxSettings, normal: Normal) -> Response:
         """Return the wrong answer; `normal` stores the mail and is called only when the rule says so."""
         if rule.mode == "slow":
-            response = normal()
+            response = await normal()
             await asyncio.sleep(rule.seconds)
         else:
             if rule.mode in STORING and call.kind == "sends":
-                normal()
+                await normal()
             response = self._wrong_answer(rule, call, settings)
         response.headers[MARK] = rule.mode
         return response

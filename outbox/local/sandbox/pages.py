@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from outbox.local.sandbox import faults, forms, settings
+from outbox.local.sandbox import bounce, faults, forms, settings
+from outbox.local.sandbox.bounce_orders import order_from
+from outbox.local.sandbox.bouncer import Bouncer
 from outbox.local.sandbox.checks import BadInput
 from outbox.local.sandbox.mail import Delivery
 from outbox.local.sandbox.state import State
@@ -44,8 +46,9 @@ _FILE_HEADERS = _EVERYWHERE | {"Content-Security-Policy": "sandbox; default-src 
 class Pages:
     """Server-rendered pages without a script."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, bouncer: Bouncer) -> None:
         self._state = state
+        self._bouncer = bouncer
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
@@ -60,6 +63,7 @@ class Pages:
             Route("/mails/{delivery_id:int}", self._mail),
             Route("/mails/{delivery_id:int}/html", self._html_part),
             Route("/mails/{delivery_id:int}/attachments/{at:int}", self._attachment),
+            Route("/mails/{delivery_id:int}/bounces", self._bounce, methods=["POST"]),
             Route("/faults", self._faults, methods=["GET"]),
             Route("/faults", self._add_fault, methods=["POST"]),
             Route("/faults/off", self._clear_faults, methods=["POST"]),
@@ -74,6 +78,7 @@ class Pages:
             settings=self._state.settings,
             counters=self._state.counters.as_json(),
             modes=faults.MODES,
+            bounce_types=bounce.TYPES,
             **values,
         )
         return HTMLResponse(html, status, _PAGE_HEADERS)
@@ -109,6 +114,16 @@ class Pages:
         if delivery is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return delivery
+
+    async def _bounce(self, request: Request) -> Response:
+        delivery_id = self._delivery(request).delivery_id
+        try:
+            order = order_from(forms.bounce_payload(await request.form(), delivery_id), self._state)
+        except BadInput as bad:
+            page = {"delivery": self._delivery(request), "problem": str(bad)}
+            return self._page("mail.html", HTTPStatus.BAD_REQUEST, **page)
+        self._bouncer.carry_out(order)
+        return RedirectResponse(f"/mails/{delivery_id}", HTTPStatus.SEE_OTHER)
 
     async def _faults(self, request: Request) -> Response:  # noqa: ARG002
         return self._page("faults.html")

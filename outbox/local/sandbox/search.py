@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
+from outbox.local.sandbox.bounce import Bounce
 from outbox.local.sandbox.mail import Delivery, MailLog
 from outbox.local.sandbox.query import Query
 
@@ -120,6 +121,32 @@ class LogQuery:
             and (self._delivery_id is None or log.delivery_id == self._delivery_id)
             and (not self._types or "TRANSACTION" in self._types)
             and (not self._statuses or log.status in self._statuses)
-            and (not self._codes or log.response_code in self._codes)
+            and (not self._codes or bool(self._codes & _spellings(log.response_code)))
             and self._period.holds(log.sent_at)
         )
+
+
+def _spellings(code: str) -> set[str]:
+    """Return a code as it is and without its decoration; by which one the real search goes is unknown."""
+    return {code, code.partition("(")[0]}
+
+
+class ErrorQuery:
+    """A search in `/errors`; raises Invalid when made of wrong parameters."""
+
+    def __init__(self, params: QueryParams) -> None:
+        query = Query(params)
+        self._period = Period(query.time("error_start"), query.time("error_end"))
+        self._size = query.integer("size", 1, 1_000) or 100
+        self._page = query.integer("page", 1, _HIGHEST_ID) or 1
+        self._sorting = query.sorting("sort", ("error_time", "updated_time"))
+        query.raise_if_wrong()
+
+    def find(self, errors: Iterable[Bounce]) -> list[Bounce]:
+        """Return one page of those in the period, the newest first unless sorted otherwise."""
+        # Both fields hold the same moment here: the first one decides.
+        descending = self._sorting[0][1] if self._sorting else True
+        found = sorted((error for error in errors if self._period.holds(error.at)), key=lambda error: error.at)
+        if descending:
+            found.reverse()
+        return found[(self._page - 1) * self._size : self._page * self._size]

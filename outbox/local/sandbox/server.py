@@ -9,6 +9,7 @@ import uvicorn
 
 from outbox.local.sandbox import api
 from outbox.local.sandbox.app import create_app
+from outbox.local.sandbox.background import Background
 from outbox.local.sandbox.connections import Connections, protocol_for
 from outbox.local.sandbox.settings import SandboxSettings
 from outbox.local.sandbox.state import State
@@ -20,9 +21,10 @@ START_SECONDS = 10.0
 class _Server(uvicorn.Server):
     """Reports when it is ready, and ends at once whatever still hangs."""
 
-    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections, background: Background) -> None:
         super().__init__(config)
         self._connections = connections
+        self._background = background
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -31,6 +33,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._connections.drop_all()
+        await self._background.stop()
         await super().shutdown(sockets)
 
 
@@ -71,7 +74,7 @@ class Sandbox:
             # Only a fault that is still waiting can be left by then.
             timeout_graceful_shutdown=1,
         )
-        self._server = _Server(config, connections)
+        self._server = _Server(config, connections, self.state.background)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="mail-api-sandbox", daemon=True
         )
@@ -82,7 +85,7 @@ class Sandbox:
         self.url = f"http://{HOST}:{listener.getsockname()[1]}"
 
     def stop(self) -> None:
-        """Stop listening, cut open connections and wait for the thread."""
+        """Stop listening, cut open connections, stop bounces on their way, and wait for the thread."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True

@@ -1,7 +1,7 @@
 """What the sandbox plays; where sources on the real mail API disagree, both answers can be chosen."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from outbox.local.sandbox import checks
 
@@ -40,6 +40,21 @@ class SandboxSettings:
     attachment_bytes: int = 1_000_000
     attachment_count: int = 100
 
+    # Empty: bounces stay in the records. Only the loopback is ever called.
+    webhook_url: str = ""
+    webhook_user: str = field(default="", repr=False)
+    webhook_password: str = field(default="", repr=False)
+    webhook_retry_seconds: float = 1.0
+    # The real one tells only those named in its console; all: every one of the mail, none: the field is missing.
+    webhook_insert_codes: Literal["all", "none"] = "all"
+    stop_list: Literal["on", "off"] = "on"
+    # Not stated for the real one whether GET /errors has only whom it stops, or every hard error.
+    errors_show: Literal["stopped", "all"] = "stopped"
+
+    def __post_init__(self) -> None:
+        """Refuse a webhook elsewhere also when nobody has sent it as JSON."""
+        checks.fields({"webhook_url": self.webhook_url}, _CHECKS)
+
 
 _CHECKS: dict[str, checks.Check] = {
     "login_id": checks.text(),
@@ -57,9 +72,23 @@ _CHECKS: dict[str, checks.Check] = {
     "body_unit": checks.one_of("bytes", "characters"),
     "attachment_bytes": checks.integer(0, 100_000_000),
     "attachment_count": checks.integer(0, 1_000),
+    "webhook_url": checks.loopback_url,
+    # The first colon of Basic auth ends the user.
+    "webhook_user": checks.secret(without=":"),
+    "webhook_password": checks.secret(),
+    "webhook_retry_seconds": checks.number(0, 60),
+    "webhook_insert_codes": checks.one_of("all", "none"),
+    "stop_list": checks.one_of("on", "off"),
+    "errors_show": checks.one_of("stopped", "all"),
 }
+_SECRETS = frozenset({"webhook_user", "webhook_password"})
 
 
 def changed(settings: SandboxSettings, payload: object) -> SandboxSettings:
     """Return the settings with what the JSON object changes; raises BadInput naming the field."""
     return replace(settings, **checks.fields(payload, _CHECKS))
+
+
+def shown(settings: SandboxSettings) -> dict[str, Any]:
+    """Return the settings without what is known only to the receiver of the webhook."""
+    return {name: value for name, value in asdict(settings).items() if name not in _SECRETS}
