@@ -1,10 +1,11 @@
-"""The mail API's credentials from Secrets Manager: cached for five minutes, read again when the API refuses them."""
+"""Secrets from Secrets Manager: cached for five minutes, read again when what they hold is refused."""
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,10 +15,13 @@ from outbox.core.ports import Clock
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
+T = TypeVar("T")
+
 KEPT = timedelta(minutes=5)
 # Not every mail of a batch must ask again for what has just failed or been refused.
 AGAIN = timedelta(seconds=30)
-FORM = 'the secret with the mail API\'s credentials must be JSON of the form {"login_id": "…", "api_key": "…"}.'
+WHAT = "the mail API's credentials"
+FORM = f'the secret with {WHAT} must be JSON of the form {{"login_id": "…", "api_key": "…"}}.'
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,22 +32,28 @@ class Credentials:
     api_key: str
 
 
-class SecretsManagerCredentials:
-    """Reads a secret of the form `{"login_id": …, "api_key": …}`; threads share what was read, and what failed."""
+class CachedSecret(Generic[T]):
+    """Reads one secret as `parse` understands it; threads share what was read, and what failed.
 
-    def __init__(self, client: "SecretsManagerClient", secret_id: str, clock: Clock) -> None:
+    `what` names in a sentence what it holds. `parse` raises `Stop` for a secret of another form.
+    """
+
+    def __init__(
+        self, client: "SecretsManagerClient", secret_id: str, clock: Clock, parse: Callable[[str], T], what: str
+    ) -> None:
         self._client, self._secret_id, self._clock = client, secret_id, clock
+        self._parse, self._what = parse, what
         self._lock = threading.Lock()
-        self._known: Credentials | None = None
+        self._known: T | None = None
         self._failure: Stop | None = None
         self._asked_at: datetime | None = None
         self._refused_at: datetime | None = None
 
-    def __call__(self, *, refused: Credentials | None = None) -> Credentials:
-        """Give the credentials. `refused`: those the API did not take, so that a newer secret is read at once.
+    def __call__(self, *, refused: T | None = None) -> T:
+        """Give what the secret holds. `refused`: what was not taken, so that a newer secret is read at once.
 
-        Raises `Stop` when the secret cannot be read or has another form: then nobody can send. Known credentials
-        that were not refused outlive a secret that cannot be read for a while.
+        Raises `Stop` when the secret cannot be read or has another form. What is known and was not refused outlives
+        a secret that cannot be read for a while.
         """
         with self._lock:
             now, refusal = self._clock(), refused is not None and refused == self._known
@@ -53,7 +63,7 @@ class SecretsManagerCredentials:
             elif not refusal and not _recent(self._asked_at, now, AGAIN if self._failure else KEPT):
                 self._ask(now)
             if self._known is None or (refusal and self._failure):
-                raise self._failure or Stop(FORM)
+                raise self._failure or Stop(f"the secret with {self._what} is empty.")
             return self._known
 
     def _ask(self, now: datetime) -> None:
@@ -63,14 +73,21 @@ class SecretsManagerCredentials:
         except Stop as error:
             self._failure = error
 
-    def _read(self) -> Credentials:
+    def _read(self) -> T:
         try:
             written = self._client.get_secret_value(SecretId=self._secret_id).get("SecretString", "")
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            message = f"the secret with the mail API's credentials cannot be read ({code})."
+            message = f"the secret with {self._what} cannot be read ({code})."
             raise Stop(message) from None
-        return _parse(written)
+        return self._parse(written)
+
+
+class SecretsManagerCredentials(CachedSecret[Credentials]):
+    """Reads a secret of the form `{"login_id": …, "api_key": …}`; when it cannot be read, nobody can send."""
+
+    def __init__(self, client: "SecretsManagerClient", secret_id: str, clock: Clock) -> None:
+        super().__init__(client, secret_id, clock, _parse, WHAT)
 
 
 def _parse(written: str) -> Credentials:

@@ -132,9 +132,6 @@ class Suppressions(Protocol):
 class BounceRecords(Protocol):
     """Where bounces are written down; nothing is ever deleted or sent through this."""
 
-    def known(self, bounce_id: str) -> bool:
-        """Tell whether this bounce is written down already, as of now."""
-
     def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
         """Write a bounce down once, and in the same step the entry of its address (as seen, as it shall be).
 

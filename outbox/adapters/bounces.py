@@ -1,0 +1,146 @@
+"""Bounces in the history table and the suppression list in its own; a bounce and its entry are written in one step."""
+
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from outbox.adapters.answers import items_there, patiently
+from outbox.adapters.wire import Expression, cursor_of, from_wire, key_of, to_wire
+from outbox.core import suppression
+from outbox.core.change import ABSENT
+from outbox.core.errors import InvalidRequest, Lost
+from outbox.core.ports import Page
+from outbox.core.row import Item
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+BATCH_GET = 100
+# Keys that a busy table did not read are asked for again, a little later each time: some three seconds in all.
+LOOKS, FIRST_PAUSE, LONGEST_PAUSE = 10, 0.02, 0.5
+
+
+class DynamoSuppressions:
+    """Entries by address, changed by compare and swap; one client serves all threads."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, pause: Callable[[float], None] = time.sleep) -> None:
+        self._client, self._table, self._pause = client, table, pause
+
+    def look(self, emails: Collection[str]) -> Mapping[str, Item]:
+        """Read the entries of some addresses, as they are now, a hundred at a time; an error of AWS is raised."""
+        wanted = sorted(set(emails))
+        found: dict[str, Item] = {}
+        for begin in range(0, len(wanted), BATCH_GET):
+            found |= self._look([to_wire({"email": email}) for email in wanted[begin : begin + BATCH_GET]])
+        return found
+
+    def _look(self, keys: list[dict[str, Any]]) -> dict[str, Item]:
+        request: Any = {self._table: {"Keys": keys, "ConsistentRead": True}}
+        found: dict[str, Item] = {}
+        for number in range(LOOKS):
+            if number:
+                self._pause(min(FIRST_PAUSE * 2 ** (number - 1), LONGEST_PAUSE))
+            answer = self._client.batch_get_item(RequestItems=request)
+            entries = [from_wire(attributes) for attributes in answer["Responses"].get(self._table, [])]
+            found |= {entry["email"]: entry for entry in entries}
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return found
+        # Not to know is not to be allowed: the caller must not take these for addresses without an entry.
+        message = "the suppression list did not answer for all addresses"
+        raise TimeoutError(message)
+
+    def get(self, email: str) -> Item | None:
+        """Read the entry of an address as it is now; None if there is none."""
+        key = to_wire({"email": email})
+        answer = patiently(lambda: self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True))
+        return from_wire(answer["Item"]) if "Item" in answer else None
+
+    def swap(self, email: str, seen: Item | None, new: Item | None) -> bool:
+        """Write an entry (None: delete it) if it is still as seen; tell whether that was so."""
+        nonce = secrets.token_hex(8)
+        try:
+            if new is None:
+                request = self._guarded(seen) | {"Key": to_wire({"email": email})}
+                patiently(lambda: self._client.delete_item(**request))
+            else:
+                put = self.put({**new, "email": email, "nonce": nonce}, seen)
+                patiently(lambda: self._client.put_item(**put))
+        except ClientError as error:
+            there = items_there(error)[0]
+            # What is there may be our own write whose answer was lost; an entry that is gone is gone.
+            return there is None if new is None else there is not None and there.get("nonce") == nonce
+        return True
+
+    def put(self, entry: Item, seen: Item | None) -> Any:  # noqa: ANN401  a request
+        """Give the request that writes an entry if it is still as seen; for a transaction too."""
+        return self._guarded(seen) | {"Item": to_wire(entry)}
+
+    def page(self, limit: int, cursor: str | None = None) -> Page:
+        """List entries, in no order. Raises `InvalidRequest` for a cursor that is none."""
+        start: Any = {"ExclusiveStartKey": _start(cursor)} if cursor else {}
+        answer = patiently(lambda: self._client.scan(TableName=self._table, Limit=limit, **start))
+        return Page([from_wire(item) for item in answer["Items"]], cursor_of(answer.get("LastEvaluatedKey")))
+
+    def _guarded(self, seen: Item | None) -> Any:  # noqa: ANN401  a request
+        expression = Expression()
+        key = expression.name("email")
+        parts = [f"attribute_{'not_' if seen is None else ''}exists({key})"]
+        for name, value in suppression.unchanged(seen).equals.items() if seen is not None else ():
+            absent = value is ABSENT
+            named = expression.name(name)
+            parts.append(f"attribute_not_exists({named})" if absent else f"{named} = {expression.value(value)}")
+        return {
+            "TableName": self._table,
+            "ConditionExpression": " AND ".join(parts),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **expression.arguments(),
+        }
+
+
+class DynamoBounces:
+    """Writes bounces into the history table, each once; one client serves all threads."""
+
+    def __init__(self, client: "DynamoDBClient", history_table: str, suppression_table: str) -> None:
+        self._client, self._history = client, history_table
+        self._suppressions = DynamoSuppressions(client, suppression_table)
+
+    def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
+        """Write a bounce down once, and in the same step the entry of its address. Raises `Lost`, `TooLarge`."""
+        nonce = secrets.token_hex(8)
+        put = {
+            "TableName": self._history,
+            "Item": to_wire({**bounce, "nonce": nonce}),
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            self._write(put, self._suppressions.put({**entry[1], "nonce": nonce}, entry[0]) if entry else None)
+        except ClientError as error:
+            there, now, *_ = [*items_there(error), None]
+            if there is None:
+                raise Lost(now) from error
+            # The nonce tells our own write, whose answer was lost, from the same event of another call.
+            return there.get("nonce") == nonce
+        return True
+
+    def _write(self, put: Any, entry: Any) -> None:  # noqa: ANN401  requests
+        if entry is None:
+            patiently(lambda: self._client.put_item(**put))
+            return
+        # Our own token makes the SDK's retries, and ours, one and the same request (valid for ten minutes).
+        token = str(uuid4())
+        entries: list[Any] = [{"Put": put}, {"Put": entry}]
+        patiently(lambda: self._client.transact_write_items(TransactItems=entries, ClientRequestToken=token))
+
+
+def _start(cursor: str) -> dict[str, Any]:
+    try:
+        return key_of(cursor)
+    except (ValueError, TypeError) as error:
+        message = f"cursor {cursor[:20]!r} is none of this list"
+        raise InvalidRequest(message) from error

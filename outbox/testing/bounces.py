@@ -1,0 +1,88 @@
+"""The suppression list and the records of bounces in memory."""
+
+import copy
+import secrets
+import threading
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from outbox.core import suppression
+from outbox.core.errors import Lost
+from outbox.core.ports import Page
+from outbox.core.row import Item
+from outbox.testing.size import check_size
+from outbox.testing.store import MemoryStore
+
+
+class MemorySuppressions:
+    """Entries by address in memory; one lock, which the records of bounces share, makes each write one step."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.lock = threading.RLock()
+
+    def put(self, entry: Item) -> None:
+        """Write an entry as a person does by hand: whole, unasked, no condition."""
+        with self.lock:
+            self.entries[str(entry["email"])] = copy.deepcopy(dict(entry))
+
+    def look(self, emails: Collection[str]) -> Mapping[str, Item]:
+        """Read the entries of some addresses; those without an entry are left out."""
+        with self.lock:
+            return {email: copy.deepcopy(self.entries[email]) for email in emails if email in self.entries}
+
+    def get(self, email: str) -> Item | None:
+        """Read the entry of an address as it is now; None if there is none."""
+        with self.lock:
+            return copy.deepcopy(self.entries.get(email))
+
+    def swap(self, email: str, seen: Item | None, new: Item | None) -> bool:
+        """Write an entry (None: delete it) if it is still as seen; tell whether that was so."""
+        with self.lock:
+            if new is None and email not in self.entries:
+                return True
+            if not self.is_as(email, seen):
+                return False
+            if new is None:
+                del self.entries[email]
+            else:
+                self.write(email, new)
+            return True
+
+    def is_as(self, email: str, seen: Item | None) -> bool:
+        """Tell whether an entry is still as it was read."""
+        there = self.entries.get(email)
+        return there is None if seen is None else suppression.unchanged(seen).holds(there)
+
+    def write(self, email: str, new: Item) -> None:
+        """Write an entry with a nonce of its own."""
+        entry = {**new, "email": email, "nonce": secrets.token_hex(8)}
+        check_size(entry)
+        self.entries[email] = copy.deepcopy(entry)
+
+    def page(self, limit: int, cursor: str | None = None) -> Page:
+        """List entries, in no order that means anything."""
+        with self.lock:
+            listed = [copy.deepcopy(self.entries[email]) for email in sorted(self.entries)]
+        begin = int(cursor or 0)
+        rest = len(listed) > begin + limit
+        return Page(listed[begin : begin + limit], str(begin + limit) if rest else None)
+
+
+class MemoryBounces:
+    """Writes bounces into the history of a `MemoryStore`, and entries into a `MemorySuppressions`, in one step."""
+
+    def __init__(self, store: MemoryStore, suppressions: MemorySuppressions) -> None:
+        self._store, self._suppressions = store, suppressions
+
+    def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
+        """Write a bounce down once, and in the same step the entry of its address. Raises `Lost`."""
+        with self._suppressions.lock:
+            if self._store.get_finished(str(bounce["id"])) is not None:
+                return False
+            if entry is not None and not self._suppressions.is_as(entry[1]["email"], entry[0]):
+                raise Lost(self._suppressions.get(entry[1]["email"]))
+            self._store.keep({**bounce, "nonce": secrets.token_hex(8)})
+            if entry is not None:
+                self._suppressions.write(entry[1]["email"], entry[1])
+            return True
