@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from outbox import wiring
 from outbox.adapters import stream
+from outbox.wiring import sending
 
 
 def handler(event: dict[str, Any], context: stream.Context) -> dict[str, Any]:
     """Send the mails the batch rings for; say which records Lambda must bring again."""
-    return wiring.worker().deliver(event, context)
+    return sending.worker().deliver(event, context)

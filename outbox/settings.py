@@ -1,5 +1,6 @@
 """Settings from arguments or the environment (`OUTBOX_…`); what is missing is said all at once."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -10,13 +11,70 @@ from outbox.core.errors import MissingSettings
 
 PREFIX = "OUTBOX_"
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
-S = TypeVar("S", bound="TableSettings")
+S = TypeVar("S", bound="Settings")
 
 
-class TableSettings(BaseSettings):
-    """What it takes to enqueue: `OUTBOX_TABLE`, `OUTBOX_HISTORY_TABLE`; who asks, and how long history is kept."""
+class Settings(BaseSettings):
+    """What every part reads the same way."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    log_level: str = "INFO"
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            message = "must be DEBUG, INFO, WARNING or ERROR"
+            raise ValueError(message)
+        return value.upper()
+
+
+class BucketSettings(Settings):
+    """What keep needs: `OUTBOX_BUCKET`."""
+
+    bucket: str = Field(min_length=1)
+
+
+class CleanupSettings(BucketSettings):
+    """What cleanup needs besides: the outbox, to spare the files of mails that are in it."""
+
+    table: str = Field(min_length=1)
+
+
+class WebhookSettings(Settings):
+    """What the webhook needs: history, the suppression list and its rule, the secret, and who may call."""
+
+    history_table: str = Field(min_length=1)
+    suppression_table: str = Field(min_length=1)
+    webhook_secret_id: str = Field(min_length=1)
+    history_days: int = Field(default=400, ge=1, le=36500)
+    # Addresses and networks, separated by commas; empty: everybody who knows the credentials.
+    webhook_sources: str = ""
+    # The mail API's own rule: two hard errors within two weeks exclude an address for two weeks.
+    suppress_after: int = Field(default=2, ge=1, le=20)
+    suppress_within_days: int = Field(default=14, ge=1, le=365)
+    suppress_for_days: int = Field(default=14, ge=1, le=365)
+
+    @property
+    def sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Give who may call."""
+        return tuple(ip_network(part.strip()) for part in self.webhook_sources.split(",") if part.strip())
+
+    @field_validator("webhook_sources")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(part)
+            except ValueError:
+                message = f"{part!r} is no address and no network such as 192.0.2.0/24"
+                raise ValueError(message) from None
+        return value
+
+
+class TableSettings(Settings):
+    """What it takes to enqueue: `OUTBOX_TABLE`, `OUTBOX_HISTORY_TABLE`; who asks, and how long history is kept."""
 
     table: str = Field(min_length=1)
     history_table: str = Field(min_length=1)
@@ -43,6 +101,10 @@ class WorkerSettings(ControlSettings):
 
     mail_api_url: str = Field(min_length=1)
     secret_id: str = Field(min_length=1)
+    bucket: str = Field(min_length=1)
+    # Whether mails to addresses that bounced are set aside, and where those addresses are.
+    suppression: bool = True
+    suppression_table: str = ""
     # Calls a minute the API allows this account, and how many of them may come at once after a pause.
     rate_per_minute: int = Field(default=500, ge=1, le=10_000_000)
     rate_burst: int = Field(default=5, ge=0, le=100_000)
@@ -51,7 +113,6 @@ class WorkerSettings(ControlSettings):
     # Dispatchers at once, each on its part of the shards; and the function to start for one (none: the schedule does).
     dispatchers: int = Field(default=1, ge=1, le=8)
     dispatch_function: str = ""
-    log_level: str = "INFO"
     # Calls of the mail API at once in one function; their connections are kept.
     threads: int = Field(default=20, ge=1, le=200)
     # Seconds: to connect, and to wait for each piece of an answer; also the bound of the whole answer.
@@ -76,19 +137,14 @@ class WorkerSettings(ControlSettings):
         if 2 * self.rate_burst >= self.rate_per_minute:
             message = "rate_burst must be less than half of rate_per_minute"
             raise ValueError(message)
+        if self.suppression and not self.suppression_table:
+            message = "suppression_table must be set, or suppression be false"
+            raise ValueError(message)
         longest = 2 + 3 * self.connect_seconds + 2 * self.answer_seconds + 15
         if self.lease_seconds < longest:
             message = f"lease_seconds must be at least {longest:.0f}: a call and its writing down may take that long"
             raise ValueError(message)
         return self
-
-    @field_validator("log_level")
-    @classmethod
-    def _is_level(cls, value: str) -> str:
-        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-            message = "must be DEBUG, INFO, WARNING or ERROR"
-            raise ValueError(message)
-        return value.upper()
 
 
 def load(kind: type[S], **given: Any) -> S:  # noqa: ANN401  settings of many types

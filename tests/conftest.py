@@ -21,8 +21,9 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
 from outbox.flows.support import Support
+from outbox.flows.suppression import NoSuppression
 from outbox.flows.switch import SharedSwitch
-from outbox.testing import FakeMailApi, FakeRecords, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryRegister, MemoryStore, TickingClock
 
 # On a busy machine a slow example says nothing about the code.
 settings.register_profile("unhurried", deadline=None)
@@ -74,17 +75,31 @@ class Service:
     started: int = 0
     records: FakeRecords = field(default_factory=FakeRecords)
     register: Any = field(default_factory=MemoryRegister)
+    files: Any = field(default_factory=MemoryFiles)
+    suppression: Any = field(default_factory=NoSuppression)
+    keep: Retention = field(default_factory=lambda: Retention(400))
 
     def __post_init__(self) -> None:
-        self.outbox = Outbox(store=self.store, now=self.clock, actor="tester")
-        self.support = Support(self.store, self.clock, Retention(400))
+        self.outbox = Outbox(store=self.store, files=self.files, now=self.clock, actor="tester")
+        self.support = Support(self.store, self.clock, self.keep)
         self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
 
     def sender(self, who: str = "deliver") -> Sender:
         limiter = self.limiter or Unlimited()
         window = timedelta(minutes=self.look_up_minutes)
         return Sender(
-            self.store, self.api, self.clock, self.switch, limiter, self.pause, who, 180.0, Retention(400), window
+            self.store,
+            self.api,
+            self.clock,
+            self.switch,
+            limiter,
+            self.pause,
+            who,
+            180.0,
+            self.keep,
+            window,
+            self.suppression,
+            self.files,
         )
 
     def pause(self, seconds: float) -> None:
@@ -120,7 +135,7 @@ class Service:
     def dispatch(self) -> dict[str, int]:
         sender = self.sender("dispatch")
         look_up = LookUp(
-            self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", 180.0, Retention(400)
+            self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", 180.0, self.keep, self.files
         )
         return Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads)(self.deadline)
 

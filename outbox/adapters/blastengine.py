@@ -15,11 +15,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from outbox.adapters.api_client import Answer, ApiClient
 from outbox.adapters.plain_text import plain_text
 from outbox.adapters.sentences import sentence_of
+from outbox.core.attachment import Attachment, S3Object, StoredFile
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
 from outbox.core.ports import Accepted
@@ -75,7 +77,16 @@ def _form(mail: Mail) -> dict[str, Any]:
     if not mail.attachments:
         return {"headers": {"Content-Type": "application/json"}, "content": payload}
     files: list[Any] = [("data", ("data.json", payload, "application/json"))]
-    return {"files": files + [("file", (a.name, a.content, a.mime)) for a in mail.attachments]}
+    # A stream is sent piece by piece, and from its beginning again if the call is made a second time.
+    return {"files": files + [("file", (a.name, _opened(a), a.mime)) for a in mail.attachments]}
+
+
+def _opened(attachment: Attachment) -> bytes | BinaryIO:
+    content = attachment.content
+    if isinstance(content, (Path, S3Object, StoredFile)):
+        message = f"the file {attachment.name!r} was not opened before the call"
+        raise TypeError(message)
+    return content
 
 
 def payload_of(mail: Mail) -> dict[str, Any]:

@@ -104,7 +104,10 @@ class Mail:
         return replace(self, **changes)
 
     def to_item(self) -> dict[str, Any]:
-        """Give the attributes of a row as a person reads and edits them; what is empty is left out."""
+        """Give the attributes of a row as a person reads and edits them; what is empty is left out.
+
+        Raises `InvalidRequest` when a file has not been stored.
+        """
         item: dict[str, Any] = {"sender": str(self.sender), "to": str(self.to), "subject": self.subject}
         item |= {
             "text": self.text,
@@ -114,7 +117,7 @@ class Mail:
             "reply_to": str(self.reply_to or ""),
             "insert_code": dict(self.insert_code),
             "list_unsubscribe": _without_empty(self.list_unsubscribe),
-            "attachments": [{"name": a.name, "mime": a.mime, "content": a.content} for a in self.attachments],
+            "attachments": [attachment.to_item() for attachment in self.attachments],
             "tags": list(self.tags),
         }
         item = {name: value for name, value in item.items() if value}
@@ -122,8 +125,11 @@ class Mail:
 
     @property
     def fingerprint(self) -> str:
-        """Give a hash of everything in the mail: the same for the same mail, whoever makes it and when."""
-        item = self.to_item()
+        """Give a hash of everything in the mail: the same for the same mail, whoever makes it and when.
+
+        Raises `InvalidRequest` when a file has not been read yet.
+        """
+        item = self.but(attachments=()).to_item()
         if self.attachments:
             # Without the type: it may have been guessed, and each host guesses by its own table.
             item["attachments"] = [[a.name, a.digest] for a in self.attachments]
@@ -136,6 +142,8 @@ class Mail:
 
 
 FIELDS = tuple(f.name for f in fields(Mail))
+# What can be so long that it does not fit on a row; it is kept in the bucket then.
+BODY = ("text", "html", "insert_code")
 
 
 def _address(value: Address | str | None, name: str, problems: list[Problem]) -> Address | None:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outbox.core import backoff, clock, places
+from outbox.core.attachment import StoredFile
 from outbox.core.change import ABSENT, Expect, Patch
 from outbox.core.errors import Problem, Stop, TryLater
-from outbox.core.mail import Mail
+from outbox.core.mail import BODY, Mail
 from outbox.core.retention import Retention
 from outbox.core.row import Row, whole
 from outbox.core.states import DUE, PROBLEMS, Status, check
@@ -28,20 +29,29 @@ CLOCKS_APART = timedelta(seconds=60)
 # Calls that count against a mail; then a person must look.
 ATTEMPTS = 8
 
-# What a mail says, as far as history may be told not to keep it.
-BODIES = frozenset({"text", "html", "insert_code"})
 CLAIM = frozenset({"claim", "claimed_at"})
 CHECK = frozenset({"doubt", "check_from", "check_until", "looks"})
 DUE_INDEX = frozenset({"lane", "due_at"})
 PROBLEM_INDEX = frozenset({"problem", "problem_at"})
 
 
-def new(mail: Mail, mail_id: str, now: datetime, send_at: datetime | None, who: str) -> dict[str, Any]:
-    """Make the row of a new mail: PENDING, or WAITING when its time is still to come."""
+def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
+    mail: Mail, mail_id: str, now: datetime, send_at: datetime | None, who: str, body: StoredFile | None = None
+) -> dict[str, Any]:
+    """Make the row of a new mail: PENDING, or WAITING when its time is still to come.
+
+    `body`: the file with text, HTML and variables, when the row has no room for them.
+    """
     later = send_at is not None and send_at > now
     base = Row({"id": mail_id, "urgent": mail.urgent})
     item: dict[str, Any] = {"id": mail_id, "status": str(Status.WAITING if later else Status.PENDING), "revision": 1}
-    item |= mail.to_item()
+    content = mail.to_item()
+    if body:
+        content = {name: part for name, part in content.items() if name not in BODY} | {"body": body.to_item()}
+    item |= content
+    # The stream's filter looks for this number, so that rows without files wake nobody.
+    if files := len(Row(content).files):
+        item["files"] = files
     item |= {"fingerprint": mail.fingerprint, "created_at": clock.text(now)}
     item |= due(base, send_at if later and send_at else now + LOST_DOORBELL)
     item["timeline"] = base.with_event(now, who, "written")
@@ -75,6 +85,7 @@ def claimed(row: Row) -> Expect:
 def sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
     """Make the history row of a mail the API accepted."""
     details = {"claimed_at": row.item.get("claimed_at"), "delivery_id": delivery_id}
+    details |= {"left_out": [each["address"] for each in row.item.get("left_out", [])]}
     timeline = row.with_event(now, who, "sent", **details)
     done = {"status": str(Status.SENT), "delivery_id": delivery_id, "attempts": row.attempts + 1}
     return finished(row, now, keep) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
@@ -121,6 +132,17 @@ def unreadable(row: Row, what: Problem, now: datetime, who: str) -> Patch:
     """Put a row aside of which no mail can be made; the reason names the field."""
     sentence = f"The row cannot be sent as it is: {what}."
     return problem(row, Status.FAILED, "unreadable", sentence, now, who, by_hand=True)
+
+
+def suppressed(row: Row, why: str, now: datetime, who: str) -> Patch:
+    """Put a mail aside because its recipient bounced before; it was not sent."""
+    sentence = f"Not sent: {why} Lift the address, or send this mail anyway."
+    return problem(row, Status.FAILED, "suppressed", sentence, now, who)
+
+
+def file_lost(row: Row, what: str, now: datetime, who: str) -> Patch:
+    """Put a mail aside of which a file is missing or changed; it was not sent."""
+    return problem(row, Status.FAILED, "file-lost", f"Not sent: {what}", now, who)
 
 
 def filed(row: Row, now: datetime, who: str) -> Patch:
@@ -268,9 +290,11 @@ def wait(  # noqa: PLR0913  as above
 
 def finished(row: Row, now: datetime, keep: Retention) -> dict[str, Any]:
     """Give what every history row has, from the row it was."""
-    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals", "delivery_id", "confirmed_by"}
+    gone = (
+        CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals", "delivery_id", "confirmed_by", "send_anyway"}
+    )
     if not keep.bodies:
-        gone |= BODIES
+        gone |= set(BODY)
     item = {name: value for name, value in row.item.items() if name not in gone}
     return item | {
         "revision": row.revision + 1,

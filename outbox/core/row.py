@@ -1,14 +1,15 @@
 """A row of the outbox or of history, read from attributes that a person may have edited by hand."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from outbox.core import clock
-from outbox.core.attachment import Attachment
+from outbox.core.attachment import Attachment, StoredFile, is_own
 from outbox.core.errors import InvalidMail, RowBroken
-from outbox.core.mail import ListUnsubscribe, Mail
+from outbox.core.mail import BODY, ListUnsubscribe, Mail
 from outbox.core.states import Status
 
 Item = Mapping[str, Any]
@@ -20,6 +21,7 @@ PUT_OFF = "put off"
 
 TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_unknown")
 LISTS = ("cc", "bcc", "tags")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 # How a value of the wrong type is called in the sentence a person reads.
 NAMES = {
     str: "text",
@@ -111,12 +113,30 @@ class Row:
         return [dict(event) for event in events if isinstance(event, Mapping)] if isinstance(events, list) else []
 
     @property
+    def body(self) -> StoredFile | None:
+        """Where text, HTML and variables lie when the row has no room for them. Raises `RowBroken`."""
+        return stored_file(self.item, "body", self.item["body"]) if "body" in self.item else None
+
+    @property
+    def files(self) -> list[str]:
+        """The keys of all files it names, also those of other mails that a person's slip may have put there."""
+        return list(_keys(self.item))
+
+    @property
+    def own_files(self) -> list[str]:
+        """The keys of its files that are certainly its own: no other may be touched in its name."""
+        return [key for key in self.files if is_own(self.id, key)]
+
+    @property
     def urgent(self) -> bool:
         """Whether it overtakes other mail."""
         return self.item.get("urgent") is True
 
     def mail(self) -> Mail:
-        """Read the mail. Raises `RowBroken`, whose sentence names the field, when no mail can be made of it."""
+        """Read the mail. Raises `RowBroken`, whose sentence names the field, when no mail can be made of it.
+
+        So it is with bodies that lie in the bucket: `outbox.flows.files.complete` reads them first.
+        """
         return mail_of(self.item)
 
     def with_event(self, now: datetime, who: str, what: str, **details: Any) -> list[Event]:  # noqa: ANN401
@@ -138,6 +158,8 @@ def whole(value: object) -> int:
 
 def mail_of(item: Item) -> Mail:
     """Make the mail an item describes. Raises `RowBroken` naming the field that is missing, mistyped or not allowed."""
+    if "body" in item and not item.keys() >= set(BODY):
+        raise RowBroken("body", "lies in the bucket and was not read")
     for name in ("sender", "to", "subject"):
         if name not in item:
             raise RowBroken(name, "is missing")
@@ -150,7 +172,9 @@ def mail_of(item: Item) -> Mail:
     if "urgent" in item:
         parts["urgent"] = _typed(item, "urgent", bool)
     try:
-        parts["attachments"] = [_attachment(n, part) for n, part in enumerate(_typed(item, "attachments", list, []))]
+        parts["attachments"] = [
+            _attachment(item, n, part) for n, part in enumerate(_typed(item, "attachments", list, []))
+        ]
         return Mail(**parts)
     except InvalidMail as error:
         problem = error.problems[0]
@@ -187,10 +211,44 @@ def _unsubscribe(item: Item) -> ListUnsubscribe:
     return ListUnsubscribe(**value)
 
 
-def _attachment(number: int, part: object) -> Attachment:
+def _attachment(item: Item, number: int, part: object) -> Attachment:
     name = f"attachments[{number}]"
     attributes: Item = _typed({name: part}, name, dict)
-    wanted = {"name": str, "mime": str, "content": bytes}
-    for key, kind in wanted.items():
+    for key in ("name", "mime"):
+        _typed({f"{name}.{key}": attributes.get(key)}, f"{name}.{key}", str)
+    if "key" in attributes:
+        return Attachment(attributes["name"], stored_file(item, name, part), attributes["mime"])
+    content = _typed({f"{name}.content": attributes.get("content")}, f"{name}.content", bytes)
+    return Attachment(attributes["name"], content, attributes["mime"])
+
+
+def stored_file(item: Item, name: str, part: object) -> StoredFile:
+    """Read where a file of a row lies. Raises `RowBroken`, also for a file of another mail."""
+    attributes: Item = _typed({name: part}, name, dict)
+    for key, kind in (("key", str), ("size", int), ("sha256", str)):
         _typed({f"{name}.{key}": attributes.get(key)}, f"{name}.{key}", kind)
-    return Attachment(attributes["name"], attributes["content"], attributes["mime"])
+    if not is_own(str(item.get("id", "")), attributes["key"]):
+        raise RowBroken(f"{name}.key", "names no file of this mail; a mail sends its own files only")
+    if not SHA256.fullmatch(attributes["sha256"]):
+        raise RowBroken(f"{name}.sha256", "must be 64 hexadecimal digits in lower case")
+    return StoredFile(attributes["key"], whole(attributes["size"]), attributes["sha256"])
+
+
+def same_mail(one: Item, other: Item) -> bool:
+    """Tell whether two rows hold the very same mail; bodies in the bucket by their SHA-256. Raises `RowBroken`."""
+    bodies = [row.body.sha256 if row.body else "" for row in (Row(one), Row(other))]
+    return bodies[0] == bodies[1] and _print(one) == _print(other)
+
+
+def _print(item: Item) -> str:
+    """Give the fingerprint of what stands on the row itself."""
+    without = {name: value for name, value in item.items() if name != "body"}
+    # A mail needs a text, and that of this one is not at hand.
+    return mail_of({"text": "-", **without} if "body" in item else without).fingerprint
+
+
+def _keys(item: Item) -> Iterator[str]:
+    listed = item.get("attachments")
+    for part in [*(listed if isinstance(listed, list) else []), item.get("body")]:
+        if isinstance(part, Mapping) and isinstance(part.get("key"), str):
+            yield part["key"]

@@ -13,10 +13,11 @@ import structlog
 
 from outbox.core import backoff, clock, doubt, moves, places
 from outbox.core.change import Patch, seen
-from outbox.core.errors import Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
-from outbox.core.ports import Clock, Limiter, Records, Seen, Store
+from outbox.core.errors import FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
+from outbox.core.ports import Clock, Files, Limiter, Records, Seen, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.flows.files import complete
 from outbox.flows.write import write
 
 log = structlog.get_logger()
@@ -43,6 +44,7 @@ class LookUp:
     who: str
     lease_seconds: float
     keep: Retention
+    files: Files
 
     def __call__(self, row: Row, slot: datetime) -> str:
         """Look once for a CHECKING mail and write down what came of it; give the state it is in then, in lower case.
@@ -64,13 +66,15 @@ class LookUp:
 
     def _look(self, row: Row, spend: Callable[[], None]) -> Patch | None:
         now = self.clock()
-        since = clock.parse(row.item.get("check_from")) or row.created_at or now
+        # A person may have typed any moment.
+        since = min(clock.parse(row.item.get("check_from")) or row.created_at or now, now)
         try:
             until = since + timedelta(seconds=self.lease_seconds)
-            deliveries = self.records.find(row.mail(), since, until, self._is_other, spend)
+            mail = complete(self.files, row).mail()
+            deliveries = self.records.find(mail, since, until, self._is_other, spend)
         except RowBroken as broken:
             return doubt.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
-        except NoRecords as error:
+        except (NoRecords, FileLost) as error:
             return doubt.undecided(row, str(error), now, self.who)
         except _NoSlot:
             return doubt.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)

@@ -8,6 +8,7 @@ that the call was not made. After the call: the same. After the settle: nothing 
 
 import secrets
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -15,8 +16,9 @@ from enum import Enum
 import structlog
 
 from outbox.core import moves
-from outbox.core.change import seen
+from outbox.core.change import Patch, seen
 from outbox.core.errors import (
+    FileLost,
     Lost,
     OutcomeUnknown,
     Problem,
@@ -27,12 +29,14 @@ from outbox.core.errors import (
     TryLater,
 )
 from outbox.core.mail import Mail
-from outbox.core.ports import LONG_AGO, Clock, Limiter, MailApi, Store, Switch
+from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, MailApi, Store, Switch
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.core.text import shorten
 from outbox.flows import settle
+from outbox.flows.prepare import AlreadySent, Prepare, Suppressed
+from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.write import write
 
 log = structlog.get_logger()
@@ -41,6 +45,8 @@ log = structlog.get_logger()
 SETTLING = 15.0
 # A call later than this after its slot would crowd those of other slots; it books anew.
 LATEST = timedelta(seconds=0.5)
+# A mail whose files were slow looks for another slot this often, so many seconds apart.
+SLOT_TRIES, SLOT_PAUSE = 20, 0.25
 
 
 class Outcome(Enum):
@@ -68,6 +74,8 @@ class Sender:
     lease_seconds: float
     keep: Retention
     look_up_window: timedelta
+    suppression: SuppressionList | NoSuppression
+    files: Files
 
     def send(self, item: Item, slot: datetime, deadline: float) -> Outcome:
         """Send the mail of a row at its slot, if the row is still as seen.
@@ -118,24 +126,51 @@ class Sender:
         return Row(self.store.update(str(item["id"]), expect, patch))
 
     def _call(self, row: Row, slot: datetime, deadline: float) -> Outcome:
-        try:
-            mail = row.mail()
-        except RowBroken as broken:
-            settle.write_if_mine(self.store, row, moves.unreadable(row, broken.problem, self.clock(), self.who))
-            return Outcome.FAILED
-        try:
-            there = self.store.get_finished(row.id)
-        except Exception:
-            # Nothing has been called yet, and the row should say so while it can.
-            log.exception("send.history_out_of_reach", id=row.id)
-            settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
-            return Outcome.NO_TIME
-        if there is not None:
-            settle.echo(self.store, row, there, self.clock, self.who)
-            return Outcome.STALE
+        with ExitStack() as stack:
+            try:
+                row, mail = Prepare(self.store, self.suppression, self.files)(row, stack)
+                slot = self._slot_after_files(mail, slot)
+            except AlreadySent as sent:
+                settle.echo(self.store, row, sent.there, self.clock, self.who)
+                return Outcome.STALE
+            except (RowBroken, Suppressed, FileLost) as error:
+                settle.write_if_mine(self.store, row, self._aside(row, error))
+                return Outcome.FAILED
+            except TryLater as error:
+                settle.write_if_mine(self.store, row, moves.put_off(row, error, self.clock(), self.who))
+                return Outcome.WAITING
+            except Exception:
+                # Nothing has been called yet, and the row should say so while it can.
+                log.exception("send.tables_out_of_reach", id=row.id)
+                settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
+                return Outcome.NO_TIME
+            return self._send_in_time(row, mail, slot, deadline)
+
+    def _aside(self, row: Row, error: RowBroken | Suppressed | FileLost) -> Patch:
+        now = self.clock()
+        if isinstance(error, RowBroken):
+            return moves.unreadable(row, error.problem, now, self.who)
+        put_aside = moves.suppressed if isinstance(error, Suppressed) else moves.file_lost
+        return put_aside(row, str(error), now, self.who)
+
+    def _slot_after_files(self, mail: Mail, slot: datetime) -> datetime:
+        """Book again for a mail whose files took their time: it would else come too late for its slot every time."""
+        if not mail.attachments or not self._late(slot):
+            return slot
+        for _ in range(SLOT_TRIES):
+            if slots := self.limiter.book(1, urgent=mail.urgent):
+                self.pause(max(0.0, (slots[0] - self.clock()).total_seconds()))
+                return slots[0]
+            self.pause(SLOT_PAUSE)
+        return slot
+
+    def _late(self, slot: datetime) -> bool:
+        return slot is not LONG_AGO and self.clock() > slot + LATEST
+
+    def _send_in_time(self, row: Row, mail: Mail, slot: datetime, deadline: float) -> Outcome:
         lease_end = row.due_at.timestamp() if row.due_at else 0.0
         # The claim itself may have taken long (retries of the store): look at the time, and at the slot, once more.
-        late = slot is not LONG_AGO and self.clock() > slot + LATEST
+        late = self._late(slot)
         if late or not self.time_for_one(min(deadline, lease_end)):
             settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
             return Outcome.WAITING if late else Outcome.NO_TIME

@@ -9,8 +9,9 @@ import structlog
 from outbox.core import doubt, moves
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, RowBroken, TooLarge
+from outbox.core.mail import BODY
 from outbox.core.ports import Clock, Store
-from outbox.core.row import Item, Row
+from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import IN_FLIGHT, Status
 from outbox.flows.write import bare, finish, write
 
@@ -31,7 +32,10 @@ def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
 
 def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: timedelta) -> None:  # noqa: PLR0913
     """Note that a mail may have been sent, also over a row saved by hand meanwhile: it must not go again by itself."""
-    if write_if_mine(store, row, doubt.doubtful(row, why, now(), who, window)):
+    patch = doubt.doubtful(row, why, now(), who, window)
+    if "left_out" in row.item:
+        patch = Patch({**patch.assign, "left_out": row.item["left_out"]}, patch.drop)
+    if write_if_mine(store, row, patch):
         return
 
     def again(current: Row) -> Patch | None:
@@ -57,15 +61,21 @@ def echo(store: Store, row: Row, there: Item, now: Clock, who: str) -> None:
     The very same mail leaves the outbox without a trace; another content is put aside for a person to see.
     """
     log.warning("row.already_sent", id=row.id)
-    try:
-        same = row.mail().fingerprint == Row(there).mail().fingerprint
-    except RowBroken:
-        same = False
-    if not same:
+    if not _same_mail(row.item, there):
         write_if_mine(store, row, moves.sent_meanwhile(row, there, now(), who))
         return
     with suppress(Lost):
         store.drop(row.id, moves.claimed(row))
+
+
+def _same_mail(item: Item, there: Item) -> bool:
+    try:
+        if there.keys() & {*BODY, "body"}:
+            return same_mail(item, there)
+        # History was told to keep no bodies; it knows the mail as it was enqueued.
+        return Row(item).mail().fingerprint == there.get("fingerprint")
+    except RowBroken:
+        return False
 
 
 def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:

@@ -1,18 +1,20 @@
-"""Builds the service from its settings: the only module that joins flows and adapters, on first use."""
+"""Builds what sends: deliver and dispatch, on the mail API."""
 
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from outbox.adapters import aws, logs, stream
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
+from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
+from outbox.adapters.files import S3Files
 from outbox.adapters.records import BlastengineRecords
 from outbox.adapters.secrets import SecretsManagerCredentials
 from outbox.adapters.starter import Starter
@@ -24,8 +26,12 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
+from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ def worker() -> Worker:
     logs.configure(settings.log_level)
     client = aws.dynamodb(connections=settings.threads + 2)
     store = DynamoStore(client, settings.table, settings.history_table)
+    files = S3Files(aws.s3(connections=settings.threads + 2), settings.bucket)
+    suppression = _suppression(settings, client)
     register = DynamoRegister(client, settings.control_table)
     http = api_client(settings)
     switch = SharedSwitch(register, clock.now, time.monotonic)
@@ -61,14 +69,20 @@ def worker() -> Worker:
     def sender(who: str) -> Sender:
         lease, keep, window = settings.lease_seconds, keeping, timedelta(minutes=settings.look_up_minutes)
         api = BlastengineApi(http)
-        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window)
+        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, suppression, files)
 
     records, lease, keep = BlastengineRecords(http), settings.lease_seconds, keeping
-    look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep)
+    look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep, files)
     deliver = Deliver(sender("deliver"), settings.threads, start)
     return Worker(
         deliver, Dispatch(sender("dispatch"), look_up, register, start, settings.threads, settings.dispatchers)
     )
+
+
+def _suppression(settings: WorkerSettings, client: "DynamoDBClient") -> SuppressionList | NoSuppression:
+    if not settings.suppression:
+        return NoSuppression()
+    return SuppressionList(DynamoSuppressions(client, settings.suppression_table), clock.now)
 
 
 def api_client(settings: WorkerSettings) -> ApiClient:

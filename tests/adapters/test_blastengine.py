@@ -1,6 +1,11 @@
 """Every answer of the mail API becomes the right decision, and every mail the API's own words."""
 
+import hashlib
+import io
 import json
+import tempfile
+import tracemalloc
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +15,9 @@ from outbox import Attachment, ListUnsubscribe
 from outbox.adapters.api_client import ApiClient, token
 from outbox.adapters.blastengine import BlastengineApi, payload_of
 from outbox.adapters.secrets import Credentials
+from outbox.core.attachment import S3Object, StoredFile
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
+from outbox.local.sandbox import Sandbox, SandboxSettings
 from tests.conftest import make_mail
 
 BASE = "https://mail.example/api/v1"
@@ -317,6 +324,90 @@ def test_sends_files_as_the_vendors_clients_do(api):
     assert b'name="data"' in body
     assert b"Content-Type: application/json" in body
     assert b"%PDF\x00\xff" in body
+
+
+NAMES = ["請求書.pdf", "naïve café.txt", "a;b=c%20.txt", "\U0001f600.png", "x" * 255]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_types_and_bytes_of_files_arrive_intact(name):
+    """A file of any name, from a stream of any kind, is read by the sandbox of the mail API as it was sent."""
+    content = bytes(range(256)) * 3000
+    attachments = [
+        Attachment(name, io.BytesIO(b"small"), "text/x-one"),
+        Attachment("bytes.bin", b"\x00\xff"),
+    ]
+    with (
+        Sandbox(SandboxSettings()) as sandbox,
+        httpx.Client() as client,
+        httpx.Client(base_url=f"{sandbox.url}/_sandbox") as admin,
+        tempfile.TemporaryFile() as large,
+    ):
+        large.write(content)
+        large.seek(0)
+        attachments.append(Attachment(f"2{name[1:]}", large, "application/x-two"))
+        source = Source(Credentials("sandbox", "sandbox-key"))
+        BlastengineApi(ApiClient(client, sandbox.mail_api_url, source)).send(make_mail(attachments=attachments))
+        files = admin.get("/mails").json()["mails"][0]["attachments"]
+    assert [(file["name"], file["mime"], file["sha256"]) for file in files] == [
+        (name, "text/x-one", hashlib.sha256(b"small").hexdigest()),
+        ("bytes.bin", "application/octet-stream", hashlib.sha256(b"\x00\xff").hexdigest()),
+        (f"2{name[1:]}", "application/x-two", hashlib.sha256(content).hexdigest()),
+    ]
+
+
+@respx.mock
+def test_files_are_sent_from_their_beginning_when_the_call_is_made_again(http):
+    """The call with newer credentials carries the same bytes as the one that was refused."""
+    bodies = []
+
+    def answer(request):
+        bodies.append(request.read())
+        return httpx.Response(201, json={"delivery_id": 1}) if len(bodies) > 1 else httpx.Response(401)
+
+    respx.post(URL).mock(side_effect=answer)
+    api = BlastengineApi(ApiClient(http, BASE, Source(Credentials("login-id", "old"), KNOWN)))
+    with tempfile.TemporaryFile() as large:
+        large.write(b"large" * 100_000)
+        large.seek(0)
+        api.send(make_mail(attachments=[Attachment("a.txt", io.BytesIO(b"small")), Attachment("b.txt", large)]))
+    assert len(bodies) == 2
+    for body in bodies:
+        assert b"small" in body
+        assert b"large" * 100_000 in body
+
+
+@respx.mock
+def test_a_file_is_streamed_with_its_length_said(http):
+    """No chunked body, which an API may refuse, and no second copy of the file in memory."""
+    size = 20 * 1024 * 1024
+    seen = []
+
+    def answer(request):
+        seen.append((request.headers, sum(len(piece) for piece in request.stream)))
+        return httpx.Response(201, json={"delivery_id": 1})
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(201))
+    transport.handle_request = answer
+    with httpx.Client(transport=transport) as client, tempfile.TemporaryFile() as large:
+        large.truncate(size)
+        api = BlastengineApi(ApiClient(client, BASE, Source()))
+        tracemalloc.start()
+        try:
+            api.send(make_mail(attachments=[Attachment("a.bin", large)]))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    ((headers, length),) = seen
+    assert int(headers["content-length"]) == length > size
+    assert peak < 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize("content", [Path("/tmp/a"), S3Object("b", "k"), StoredFile("k", 1, "a" * 64)])
+def test_a_file_that_was_not_opened_is_no_call(api, content):
+    """It is the caller's mistake, and nothing leaves."""
+    with pytest.raises(TypeError, match="not opened"):
+        api.send(make_mail(attachments=[Attachment("a.txt", content)]))
 
 
 def test_says_how_long_a_call_can_last(http):

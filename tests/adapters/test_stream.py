@@ -130,3 +130,117 @@ def test_no_event_whatever_makes_it_raise(records):
     """Any JSON at all is answered."""
     _, answer = heard(json.loads(json.dumps({"Records": records})))
     assert answer == {"batchItemFailures": []}
+
+
+SERVICE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+SENT = {"id": "a", "status": "SENT", "files": 1, "attachments": [{"name": "a.txt", "key": "mails/a/1/0"}]}
+
+
+def as_aws(name, before=None, after=None, number="1", **more):
+    """Give a record with everything AWS writes on one."""
+    made = record(name, before, after, number)
+    made["dynamodb"] |= {"ApproximateCreationDateTime": 1767225600.0, "SizeBytes": 321}
+    table = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/outbox-history/stream/2026-01-01T00:00:00.000"
+    return made | {
+        "eventID": "c4ca4238a0b923820dcc509a6f75849b",
+        "eventVersion": "1.1",
+        "awsRegion": "ap-northeast-1",
+        "eventSourceARN": table,
+        **more,
+    }
+
+
+def taken(for_each, event, again=()):
+    """Give the ids of the rows a flow was handed, and the answer."""
+    ids = []
+
+    def flow(rows):
+        ids.extend(row["id"] for row in rows)
+        return set(again)
+
+    return ids, for_each(event, flow)
+
+
+NOT_EXPIRED = [
+    as_aws("REMOVE", SENT),
+    as_aws("REMOVE", SENT, userIdentity=None),
+    as_aws("REMOVE", SENT, userIdentity="Service"),
+    as_aws("REMOVE", SENT, userIdentity={"type": "Service", "principalId": "replication.dynamodb.amazonaws.com"}),
+    as_aws("REMOVE", SENT, userIdentity={"type": "AssumedRole", "principalId": "dynamodb.amazonaws.com"}),
+    as_aws("MODIFY", SENT, SENT | {"note": "x"}, userIdentity=SERVICE),
+    as_aws("INSERT", None, SENT, userIdentity=SERVICE),
+    {"eventName": "REMOVE", "userIdentity": SERVICE},
+    {"eventName": "REMOVE", "userIdentity": SERVICE, "dynamodb": {"Keys": {"id": {"S": "a"}}}},
+    {"eventName": "REMOVE", "userIdentity": SERVICE, "dynamodb": {"OldImage": {"id": {"N": "1"}}}},
+    {"eventName": "REMOVE", "userIdentity": SERVICE, "dynamodb": {"OldImage": {"id": {"Z": "1"}}}},
+    {"eventName": "REMOVE", "userIdentity": SERVICE, "dynamodb": {"OldImage": 5}},
+    {},
+    None,
+    "garbage",
+]
+
+
+@pytest.mark.parametrize("other", NOT_EXPIRED)
+def test_only_what_ttl_removed_is_cleaned_up(other):
+    """A hand delete, a write and garbage in the same batch are passed over, and the others are not."""
+    batch = [as_aws("REMOVE", SENT | {"id": name}, number=name, userIdentity=SERVICE) for name in ("a", "b")]
+    event = {"Records": [batch[0], other, batch[1]]}
+    assert taken(stream.for_each_expired, event) == (["a", "b"], {"batchItemFailures": []})
+
+
+def test_a_mixed_batch_reports_the_failed_rows_by_their_own_numbers():
+    """Positions count the rows that were handed on, numbers the records."""
+    event = {
+        "Records": [
+            as_aws("REMOVE", SENT | {"id": "hand"}, number="100"),
+            as_aws("REMOVE", SENT | {"id": "a"}, number="101", userIdentity=SERVICE),
+            as_aws("MODIFY", SENT, SENT | {"x": 1}, number="102"),
+            as_aws("REMOVE", SENT | {"id": "b"}, number="103", userIdentity=SERVICE),
+        ]
+    }
+    assert taken(stream.for_each_expired, event, again={1}) == (
+        ["a", "b"],
+        {"batchItemFailures": [{"itemIdentifier": "103"}]},
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        as_aws("INSERT", None, ROW),
+        as_aws("INSERT", None, ROW | {"files": 0}),
+        as_aws("MODIFY", ROW, SENT),
+        as_aws("REMOVE", SENT, userIdentity=SERVICE),
+        {"eventName": "INSERT", "dynamodb": {"NewImage": {"files": {"N": "1"}}}},
+        {"eventName": "INSERT", "dynamodb": {"NewImage": 5}},
+        {"eventName": "INSERT"},
+        5,
+    ],
+)
+def test_only_new_rows_with_files_are_kept(other):
+    """Whatever else the filter lets through is passed over."""
+    event = {"Records": [other, as_aws("INSERT", None, SENT, number="7")]}
+    assert taken(stream.for_each_kept, event, again={0}) == (["a"], {"batchItemFailures": [{"itemIdentifier": "7"}]})
+
+
+@pytest.mark.parametrize("for_each", [stream.for_each_kept, stream.for_each_expired])
+@pytest.mark.parametrize("event", [None, 5, "x", [], {}, {"Records": None}, {"Records": []}])
+def test_an_event_without_records_is_nothing_to_keep_or_clean_up(for_each, event):
+    """Garbage instead of a batch is answered."""
+    assert taken(for_each, event) == ([], {"batchItemFailures": []})
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            fields | st.just("userIdentity"), json_like | st.sampled_from(["INSERT", "REMOVE"]) | st.just(SERVICE)
+        )
+        | json_like,
+        max_size=4,
+    )
+)
+def test_no_event_whatever_makes_keeping_and_cleaning_up_raise(records):
+    """Any JSON at all is answered."""
+    for for_each in (stream.for_each_kept, stream.for_each_expired):
+        _, answer = taken(for_each, json.loads(json.dumps({"Records": records})))
+        assert answer == {"batchItemFailures": []}

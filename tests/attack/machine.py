@@ -13,14 +13,21 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from outbox import KeyConflict
+from outbox import Attachment, KeyConflict
 from outbox.core import clock as clocks
 from outbox.core import places
+from outbox.core.bounce import TYPES
 from outbox.core.errors import NoRecords, NotAnswered, OutboxError, Stop, TryLater
 from outbox.core.mail import Mail
 from outbox.core.rate import Rate
 from outbox.core.states import PROBLEMS, Status
+from outbox.core.suppression import Rule
+from outbox.flows.bounce import RecordBounces
+from outbox.flows.cleanup import Cleanup
+from outbox.flows.keep import Keep
 from outbox.flows.limiter import SharedLimiter
+from outbox.flows.suppression import SuppressionList
+from outbox.testing import MemoryBounces
 from tests.attack.effects import ON_WRITES, Fault
 from tests.attack.world import OUTCOMES, World, everything
 from tests.conftest import make_mail
@@ -56,6 +63,7 @@ slips = st.sampled_from([(name, value) for name, values in SLIPS.items() for val
 # Beyond this no process of ours makes calls in one go; a fault past its end strikes nothing.
 numbers = st.integers(0, 40)
 kinds = st.sampled_from(ON_WRITES)
+faults = st.none() | st.builds(Fault, st.integers(0, 2), kinds)
 
 
 @dataclass
@@ -90,6 +98,8 @@ class Machine(RuleBasedStateMachine):
         self.known: dict[str, Model] = {}
         self.number = 0
         self.outcome = "sent"
+        # The bounces that were told of, and whether the webhook surely wrote them down.
+        self.heard_of: dict[tuple[str, ...], bool] = {}
 
     # What applications do.
 
@@ -104,12 +114,21 @@ class Machine(RuleBasedStateMachine):
         policy=st.sampled_from(["hold", "hold", "resend"]),
         urgent=st.booleans(),
         later=st.sampled_from([None, None, 60, 4000]),
-        fault=st.none() | st.builds(Fault, st.integers(0, 1), kinds),
+        files=st.sampled_from([0, 0, 2]),
+        fault=st.none() | st.builds(Fault, st.integers(0, 3), kinds),
     )
-    def enqueue(self, keyed: bool, policy: str, urgent: bool, later: int | None, fault: Fault | None) -> Any:  # noqa: FBT001
+    def enqueue(
+        self,
+        keyed: bool,  # noqa: FBT001
+        policy: str,
+        urgent: bool,  # noqa: FBT001
+        later: int | None,
+        files: int,
+        fault: Fault | None,
+    ) -> Any:
         """An application writes a mail, and may never hear of it."""
         send_at = self.world.clock() + timedelta(seconds=later) if later else None
-        return multiple(*self._enqueue(policy, fault, keyed=keyed, urgent=urgent, send_at=send_at))
+        return multiple(*self._enqueue(policy, fault, keyed=keyed, urgent=urgent, send_at=send_at, files=files))
 
     def _enqueue(
         self,
@@ -119,9 +138,12 @@ class Machine(RuleBasedStateMachine):
         keyed: bool = True,
         urgent: bool = False,
         send_at: datetime | None = None,
+        files: int = 0,
     ) -> list[str]:
         self.number += 1
-        mail = make_mail(subject=f"mail {self.number}", on_unknown=policy, urgent=urgent)
+        to, attachments = f"to-{self.number}@example.com", [Attachment(f"{n}.txt", b"x") for n in range(files)]
+        parts = {"subject": f"mail {self.number}", "to": to, "cc": ["copy@example.com"], "attachments": attachments}
+        mail = make_mail(**parts, on_unknown=policy, urgent=urgent)
         key = f"key-{self.number}" if keyed else None
         before = set(everything(self.world.store, "outbox"))
 
@@ -227,6 +249,61 @@ class Machine(RuleBasedStateMachine):
         )
         world.restart()
 
+    @rule(mail_id=mails, kind=st.sampled_from(TYPES), copy=st.booleans(), times=st.integers(1, 3), fault=faults)
+    def bounce(self, mail_id: str, kind: str, copy: bool, times: int, fault: Fault | None) -> None:  # noqa: FBT001
+        """The mail API tells of a bounce, as often as it likes; before the mail is known to be sent, too."""
+        world = self.world
+        row = everything(world.store, "history").get(mail_id, {})
+        delivery_id = str(row.get("delivery_id") or len(world.api.sent) + 1)
+        email = "copy@example.com" if copy else self.known[mail_id].mail.to.email
+        moment = clocks.text(world.clock())
+        detail = {"mailaddress": email, "error_code": "550", "delivery_id": delivery_id}
+        event = {"event": {"type": kind, "datetime": moment, "detail": detail}}
+        told = (delivery_id, email, kind, moment)
+        for attempt in range(times):
+
+            def hear(world: World) -> None:
+                records = MemoryBounces(world.store, world.suppressions)
+                watched = world.effects.watch("bounces", records)
+                with suppress(ExceptionGroup):
+                    RecordBounces(watched, world.suppressions, world.clock, Rule(1), 400, threads=1)([event])
+
+            ran = world.run(hear, fault if attempt == 0 else None)
+            self.heard_of[told] = self.heard_of.get(told, False) or not ran.struck
+        self.steps["bounces"] += times
+
+    @rule(mail_id=mails, copy=st.booleans())
+    def lift(self, mail_id: str, copy: bool) -> None:  # noqa: FBT001
+        """A person lets an address get mail again."""
+        email = "copy@example.com" if copy else self.known[mail_id].mail.to.email
+        SuppressionList(self.world.suppressions, self.world.clock).lift(email, "alice")
+
+    @rule()
+    def orphans_expire(self) -> None:
+        """Keep has heard of every new row; some days later the bucket lets go of what no row came to name."""
+        rows = [change.after for change in self.world.store.changes if change.name == "INSERT"]
+        Keep(self.world.files)(rows)
+        self.world.files.expire()
+
+    @rule(mail_id=consumes(mails), fails=st.booleans())
+    def history_expires(self, mail_id: str, fails: bool) -> None:  # noqa: FBT001
+        """A mail's time in history is over: its row goes, then its files, and nobody else's."""
+        world = self.world
+        row = everything(world.store, "history").get(mail_id)
+        if row is None:
+            return
+        world.store.erase(mail_id)
+        self.known[mail_id].by_hand = self.known[mail_id].deleted = True
+        own = [each["key"] for each in row.get("attachments", [])]
+        cleanup = Cleanup(world.files, world.store.get)
+        if fails and own:
+            world.files.undeletable = {own[0]: "InternalError"}
+            assert cleanup([row]) == {0}
+            world.files.undeletable = {}
+        assert cleanup([row]) == set()
+        back = world.store.get(mail_id) or {}
+        assert back.get("attachments") or not any(key in world.files.objects for key in own)
+
     # What people do through the service.
 
     @rule(mail_id=mails, act=st.sampled_from(["resend", "hold", "release", "cancel", "confirm"]))
@@ -283,6 +360,7 @@ class Machine(RuleBasedStateMachine):
         self._look()
 
     def _look(self) -> None:
+        self._look_at_bounces()
         world = self.world
         outbox, history = everything(world.store, "outbox"), everything(world.store, "history")
         for mail_id, model in self.known.items():
@@ -294,6 +372,8 @@ class Machine(RuleBasedStateMachine):
             assert not (row and finished), f"{mail_id} is in two places"
             if model.mail.on_unknown == "hold":
                 assert out <= 1 + model.decided, f"{mail_id} went out {out} times"
+            for each in ((row or finished) or {}).get("attachments", []):
+                assert each["key"] in world.files.objects, f"a file of {mail_id} is gone"
             if row:
                 self._watched(row)
             if finished and finished["status"] == "SENT":
@@ -318,6 +398,19 @@ class Machine(RuleBasedStateMachine):
         self.steps["mails"] += len(self.known)
         self.steps["out"] += len(self.world.api.sent)
         self.steps["runs"] += 1
+
+    def _look_at_bounces(self) -> None:
+        """Each bounce that was heard is written down once; one whose hearing broke, once or not at all."""
+        if not self.heard_of:
+            return
+        there = Counter(
+            (item["delivery_id"], item["recipient"], item["type"], item["finished_at"])
+            for item_id, item in everything(self.world.store, "history").items()
+            if item_id.startswith(places.BOUNCE)
+        )
+        assert set(there) <= set(self.heard_of)
+        assert all(there[told] == 1 for told, sure in self.heard_of.items() if sure)
+        assert not there or max(there.values()) == 1
 
     # How it is done.
 

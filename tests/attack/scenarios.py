@@ -5,10 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from outbox import Attachment
 from outbox.core.errors import NoRecords, NotAnswered, OutboxError, Stop, TryLater
 from outbox.core.ports import Unlimited
 from outbox.core.rate import Rate
 from outbox.flows.limiter import SharedLimiter
+from outbox.flows.suppression import SuppressionList
 from tests.attack.effects import Fault
 from tests.attack.world import OUTCOMES, World, everything
 from tests.conftest import make_mail
@@ -200,6 +202,36 @@ def answer_late(world):
     world.api.answer = answer
 
 
+def with_files(world, policy):
+    """Write a mail with two files and a copy, whose files have been kept since."""
+    attachments = [Attachment("a.txt", b"first"), Attachment("請求書.txt", b"second")]
+    mail = make_mail(subject="mail", on_unknown=policy, attachments=attachments, cc=["ken@example.com"])
+    world.calm.outbox.enqueue(mail)
+    world.files.new.clear()
+
+
+def scheduled_with_files(world, policy):
+    with_files(world, policy)
+    world.bells()
+    world.clock.forward(minutes=6)
+
+
+def lost_file(world, policy):
+    with_files(world, policy)
+    world.files.objects.popitem()
+
+
+def suppressed(email):
+    """Write a mail to somebody, and a copy to somebody else, one of whom is suppressed."""
+
+    def prepare(world, policy):
+        mail = make_mail(subject="mail", on_unknown=policy, cc=["ken@example.com"])
+        world.calm.outbox.enqueue(mail)
+        SuppressionList(world.suppressions, world.clock).add(email, "alice", "asked for it")
+
+    return prepare
+
+
 def nothing(_world, _policy):
     """Begin with nothing."""
 
@@ -246,6 +278,21 @@ def enqueue_once(world):
 
 def enqueue_again(world):
     world.calm.outbox.enqueue(make_mail(subject="mail"), idempotency_key="order-1")
+
+
+def enqueue_file_once(world):
+    """Write a mail with a file and a key, as an application that calls again when it has no answer."""
+    with suppress(ConnectionError):
+        world.worker.outbox.enqueue(_mail_with_a_file(), idempotency_key="order-1")
+    deliver(world)
+
+
+def enqueue_file_again(world):
+    world.calm.outbox.enqueue(_mail_with_a_file(), idempotency_key="order-1")
+
+
+def _mail_with_a_file():
+    return make_mail(subject="mail", attachments=[Attachment("a.txt", b"first")])
 
 
 def act_alone(name):
@@ -321,6 +368,15 @@ SCENARIOS: dict[str, Scenario] = {
     "release a held mail": Scenario(held, act_alone("release"), ends=HELD),
     "hold a new mail": Scenario(one_new, act_alone("hold"), HEALTHY, ends=HELD),
     "cancel a new mail": Scenario(one_new, act_alone("cancel"), HEALTHY, ends=CANCELLED),
+    "deliver a mail with files": Scenario(with_files, deliver),
+    "deliver a mail with files within a rate": Scenario(with_files, deliver, HEALTHY, rate=True),
+    "dispatch a mail with files": Scenario(scheduled_with_files, dispatch),
+    "deliver a mail whose file is lost": Scenario(lost_file, deliver, HEALTHY, ends=FAILED),
+    "deliver to a suppressed address": Scenario(suppressed("taro@example.com"), deliver, HEALTHY, ends=FAILED),
+    "deliver with a suppressed copy": Scenario(suppressed("ken@example.com"), deliver),
+    "enqueue a file with a key, again": Scenario(
+        nothing, enqueue_file_once, again=enqueue_file_again, policies=("hold",)
+    ),
     "enqueue with a key, again": Scenario(nothing, enqueue_once, again=enqueue_again, policies=("hold",)),
 }
 

@@ -16,6 +16,7 @@ from outbox.adapters import stream
 from outbox.adapters.wire import to_wire
 from outbox.core import clock as clocks
 from outbox.core import places
+from outbox.core.attachment import prefix
 from outbox.core.states import PROBLEMS
 from outbox.local.filters import matches
 from outbox.testing import Change
@@ -93,6 +94,15 @@ def record(number: int, change: Change) -> dict[str, Any]:
     }
 
 
+def placed(world: World, made: dict[str, Any], mail_id: str, number: int) -> dict[str, Any]:
+    """Make a row of its own of what the service wrote, with its file where the row says."""
+    key = f"{prefix(mail_id)}try/0"
+    world.files.objects[key] = b"x"
+    files = [{**made["attachments"][0], "key": key}]
+    own = {"id": mail_id, "subject": f"mail {number}", "to": f"to-{number}@example.com", "attachments": files}
+    return {**made, **own}
+
+
 def hurt(world: World, chance: random.Random, rows: int) -> dict[str, str]:
     """Write rows in each state as the service does, then change each by hand; give what each was."""
     made, _ = starts()
@@ -100,7 +110,7 @@ def hurt(world: World, chance: random.Random, rows: int) -> dict[str, str]:
     for number in range(rows):
         state = STATES[number % len(STATES)]
         mail_id = chance.choice(["{}", "outbox:{}", "送{}", "{} \n", "delivery:{}", "<script>{}"]).format(number)
-        row = {**made[state], "id": mail_id, "subject": f"mail {number}", "to": f"to-{number}@example.com"}
+        row = placed(world, made[state], mail_id, number)
         if number % 3:
             world.store.put(row)
         if number % 11 == 0:
@@ -110,7 +120,7 @@ def hurt(world: World, chance: random.Random, rows: int) -> dict[str, str]:
     # What the service wrote has been heard long ago; only the hands are new.
     world.heard = len(world.store.changes)
     for number, (mail_id, state) in enumerate(was.items()):
-        row = {**made[state], "id": mail_id, "subject": f"mail {number}", "to": f"to-{number}@example.com"}
+        row = placed(world, made[state], mail_id, number)
         world.store.put(mutate(row, chance))
     return was
 

@@ -13,7 +13,7 @@ from outbox.core.states import PROBLEMS
 from tests.attack.effects import Fault, faults
 from tests.attack.figures import count
 from tests.attack.http_api import ANSWERS, HttpWorld
-from tests.attack.scenarios import SCENARIOS, Scenario, limiter_of
+from tests.attack.scenarios import SCENARIOS, Scenario, limiter_of, lost_file
 from tests.attack.world import World, everything
 
 CASES = [
@@ -67,6 +67,9 @@ def check(world: World, scenario: Scenario, outcome: str) -> None:
         assert status in ends(scenario, outcome, world.out(subject)), f"{status}: {row.get('reason')}"
         assert str(row.get("reason", "")).strip()
         assert world.out(subject) <= scenario.most
+        lost = [each["name"] for each in row.get("attachments", []) if each["key"] not in world.files.objects]
+        assert not lost or scenario.prepare is lost_file, f"its files are gone: {lost}"
+        assert not row.get("attachments") or row["files"] == len(row["attachments"])
         if status in PROBLEMS:
             assert [there["id"] for there in world.store.by_problem(status, 10).items].count(mail_id) == 1
         if mail_id in finished and finished[mail_id]["status"] == "SENT" and scenario.most == 1:

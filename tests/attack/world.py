@@ -15,14 +15,23 @@ from outbox.core.doorbell import Doorbell, listen
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
 from outbox.core.ports import Accepted, Seen
-from outbox.core.retention import Retention
 from outbox.core.row import Item
 from outbox.core.states import PROBLEMS
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.look_up import LookUp
 from outbox.flows.support import Support
+from outbox.flows.suppression import SuppressionList
 from outbox.flows.switch import SharedSwitch
-from outbox.testing import Change, FakeMailApi, FakeRecords, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import (
+    Change,
+    FakeMailApi,
+    FakeRecords,
+    MemoryFiles,
+    MemoryRegister,
+    MemoryStore,
+    MemorySuppressions,
+    TickingClock,
+)
 from tests.attack.effects import Died, Effects, Fault, Inline
 from tests.conftest import Service
 
@@ -92,13 +101,13 @@ class Worker(Service):
     effects: Effects | None = None
 
     def __post_init__(self) -> None:
-        self.support = Support(self.store, self.clock, Retention(400))
+        self.support = Support(self.store, self.clock, self.keep)
         self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
 
     @cached_property
     def outbox(self) -> Outbox:
         """The client an application has; its settings take longer to read than all the rest."""
-        return Outbox(store=self.store, now=self.clock, actor="tester")
+        return Outbox(store=self.store, files=self.files, now=self.clock, actor="tester")
 
     def start_dispatch(self) -> None:
         super_start = super().start_dispatch
@@ -110,7 +119,7 @@ class Worker(Service):
     def dispatch(self) -> dict[str, int]:
         sender = self.sender("dispatch")
         look_up = LookUp(
-            self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", LEASE, Retention(400)
+            self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", LEASE, self.keep, self.files
         )
         run = Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads, pool=Inline)
         return run(self.deadline)
@@ -162,6 +171,7 @@ class World:
     def __init__(self, store: Any = None, *, window: float = 15) -> None:
         self.store = MemoryStore() if store is None else store
         self.clock, self.records, self.register = TickingClock(), FakeRecords(), MemoryRegister()
+        self.files, self.suppressions = MemoryFiles(), MemorySuppressions()
         self.api = RecordingApi(self.records, self.clock)
         self.window = window
         self.limiter_of: Callable[[World, Any], Any] = lambda _world, _register: None
@@ -185,6 +195,8 @@ class World:
             records=watched("records", self.records),
             register=register,
             effects=effects,
+            files=watched("files", self.files),
+            suppression=SuppressionList(watched("suppressions", self.suppressions), self.clock),
         )
 
     def restart(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 
-from outbox import Mail, Outbox, testing
+from outbox import Mail, Outbox
 from outbox.adapters import stream
 from outbox.core import clock as clocks
 from outbox.core.ports import Due
@@ -26,9 +26,11 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
+from outbox.flows.suppression import NoSuppression
 from outbox.flows.switch import SharedSwitch
 from outbox.local.filters import matches
-from outbox.testing import FakeMailApi, FakeRecords, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import store as memory
 
 MINUTES = 24 * 60
 WRITES = ("add", "update", "finish", "drop", "keep", "annotate", "swap")
@@ -144,12 +146,25 @@ class Day:
         self.api = FakeMailApi(answer=self._call, longest_call=77.0)
         switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
         limiter = SharedLimiter(self.register, self.clock, Rate(500, 5), self._pause)
-        look_up = LookUp(self.store, self.records, limiter, self.clock, self._pause, "dispatch", 180.0, Retention(400))
+        look_up = LookUp(
+            self.store, self.records, limiter, self.clock, self._pause, "dispatch", 180.0, Retention(400), MemoryFiles()
+        )
 
         def sender(who: str) -> Sender:
             window = timedelta(minutes=15)
             return Sender(
-                self.store, self.api, self.clock, switch, limiter, self._pause, who, 180.0, Retention(400), window
+                self.store,
+                self.api,
+                self.clock,
+                switch,
+                limiter,
+                self._pause,
+                who,
+                180.0,
+                Retention(400),
+                window,
+                NoSuppression(),
+                MemoryFiles(),
             )
 
         self.switch, self.outbox = switch, Outbox(store=self.memory, now=self.clock, actor="shop")
@@ -288,4 +303,4 @@ def faster(monkeypatch: Any) -> None:
     class Quick:
         deepcopy = staticmethod(copied)
 
-    monkeypatch.setattr(testing, "copy", Quick)
+    monkeypatch.setattr(memory, "copy", Quick)

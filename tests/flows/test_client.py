@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from outbox import InvalidRequest, KeyConflict, NotFound, Outbox
+from outbox import Attachment, InvalidRequest, KeyConflict, NotFound, Outbox
+from outbox.testing import MemoryStore
+from outbox.testing.files import MemoryFiles
 
 
 def test_a_scheduled_mail_goes_at_its_time_and_not_before(service, mail):
@@ -95,6 +97,20 @@ def test_an_application_acts_under_its_own_name_or_another(service, mail):
     assert [event["who"] for event in service.outbox.get(mail_id).timeline] == ["tester", "tester", "alice", "tester"]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"idempotency_key": "x" * 257}, {"send_at": "tomorrow"}, {"send_at": datetime(2027, 1, 1)}],  # noqa: DTZ001
+)
+def test_a_wrong_argument_is_refused_before_a_file_is_stored(mail, wrong):
+    """Nothing is left in the bucket by a call that could never have written a row."""
+    files = MemoryFiles()
+    outbox = Outbox(store=MemoryStore(), files=files)
+    for step in (outbox.enqueue, outbox.entries):
+        with pytest.raises(InvalidRequest):
+            step(mail(attachments=[Attachment("a.txt", b"x")]), **wrong)
+    assert files.objects == {}
+
+
 def test_get_says_when_there_is_none(service):
     """An unknown id is an error, not None."""
     with pytest.raises(NotFound):
@@ -102,16 +118,18 @@ def test_get_says_when_there_is_none(service):
 
 
 def test_importing_the_client_pulls_in_no_http_and_no_web_framework():
-    """An application that only enqueues stays light, also once it has made an outbox and a mail."""
+    """An application that only enqueues stays light, also once it has enqueued a mail; boto3 comes with the tables."""
     import subprocess
     import sys
 
     code = """
 import sys, outbox
 from outbox.testing import MemoryStore
-mail = outbox.Mail(sender='a@b.example', to='a@b.example', subject='x', text='y')
-outbox.Outbox(store=MemoryStore()).enqueue(mail)
-heavy = {'httpx', 'starlette', 'uvicorn', 'structlog', 'aws_lambda_powertools', 'rich', 'typer'}
+from outbox.testing.files import MemoryFiles
+file = outbox.Attachment('a.txt', b'x')
+mail = outbox.Mail(sender='a@b.example', to='a@b.example', subject='x', text='y', attachments=[file])
+outbox.Outbox(store=MemoryStore(), files=MemoryFiles()).enqueue(mail)
+heavy = {'boto3', 'httpx', 'starlette', 'uvicorn', 'structlog', 'aws_lambda_powertools', 'rich', 'typer'}
 print(sorted(heavy & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -120,8 +138,6 @@ print(sorted(heavy & sys.modules.keys()))
 
 def test_a_memory_outbox_needs_no_settings(mail):
     """Tests of an application need no tables."""
-    from outbox.testing import MemoryStore
-
     store = MemoryStore()
     Outbox(store=store).enqueue(mail())
     assert len(store.outbox) == 1

@@ -22,9 +22,10 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
+from outbox.flows.suppression import NoSuppression
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings
-from outbox.testing import FakeRecords, MemoryRegister, MemoryStore
+from outbox.testing import FakeRecords, MemoryFiles, MemoryRegister, MemoryStore
 from tests.conftest import make_mail
 from tests.simulation.world import World
 
@@ -155,6 +156,7 @@ class Service:
             "dispatch",
             self.lease,
             Retention(400),
+            MemoryFiles(),
         )
         dispatch = Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads, pool=self.world.pool)
         self.dispatches.append(dispatch(self._deadline()))
@@ -167,7 +169,20 @@ class Service:
         switch = SharedSwitch(self.register, world, world.monotonic)
         limiter = SharedLimiter(self.register, world, self.rate, world.pause)
         window = timedelta(minutes=15)
-        return Sender(self.store, self, world, switch, limiter, world.pause, who, self.lease, Retention(400), window)
+        return Sender(
+            self.store,
+            self,
+            world,
+            switch,
+            limiter,
+            world.pause,
+            who,
+            self.lease,
+            Retention(400),
+            window,
+            NoSuppression(),
+            MemoryFiles(),
+        )
 
 
 def longest_call(connect: float, answer: float) -> float:

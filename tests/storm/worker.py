@@ -20,11 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from outbox import wiring
 from outbox.adapters import api_client
 from outbox.core import backoff, moves
 from outbox.flows import dispatch, lease, send
 from outbox.local import deployment
+from outbox.wiring import sending
 
 BATCH = 100
 HASTE: list[tuple[Any, str, Any]] = [
@@ -46,8 +46,8 @@ LEASE_SECONDS = 10.0  # Still longer than a call and its settle: 0.5 + 3 * 1 + 2
 def hasten() -> None:
     """Replace the constants; one that is gone, or of another type, is an error."""
     # The settings allow no lease shorter than what the constants were before.
-    whole = wiring.load
-    wiring.load = lambda kind: whole(kind).model_copy(update={"lease_seconds": LEASE_SECONDS})  # type: ignore[assignment]
+    whole = sending.load
+    sending.load = lambda kind: whole(kind).model_copy(update={"lease_seconds": LEASE_SECONDS})  # type: ignore[assignment]
     for module, name, value in HASTE:
         if type(getattr(module, name)) is not type(value):
             msg = f"{module.__name__}.{name} is no longer what the storm takes it for"
@@ -121,7 +121,7 @@ def _half(record: dict[str, Any]) -> int:
 
 def _answered(records: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
     """Hand records to the function as the event source mapping does; give those it wants to hear again."""
-    answer = wiring.worker().deliver({"Records": records}, Context(seconds))
+    answer = sending.worker().deliver({"Records": records}, Context(seconds))
     failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
     return [record for record in records if record["dynamodb"]["SequenceNumber"] in failed]
 
@@ -130,7 +130,7 @@ def dispatch_again_and_again() -> None:
     """Work through what is due as the schedule and deliver start it, only sooner."""
     seconds = float(os.environ.get("OUTBOX_STORM_FUNCTION_SECONDS", "120"))
     while True:
-        counts = wiring.worker().dispatch(Context(seconds))
+        counts = sending.worker().dispatch(Context(seconds))
         if not counts or "busy" in counts or "stopped" in counts:
             time.sleep(0.25)
 

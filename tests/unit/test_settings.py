@@ -3,7 +3,17 @@
 import pytest
 
 from outbox import MissingSettings, Outbox
-from outbox.settings import WorkerSettings, load
+from outbox.settings import WebhookSettings, WorkerSettings, load
+
+RIGHT = {
+    "table": "t",
+    "history_table": "h",
+    "mail_api_url": "https://x.example",
+    "secret_id": "s",
+    "control_table": "c",
+    "bucket": "b",
+    "suppression_table": "a",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +35,7 @@ def test_names_every_missing_setting_in_one_message():
         "OUTBOX_MAIL_API_URL",
         "OUTBOX_SECRET_ID",
         "OUTBOX_CONTROL_TABLE",
+        "OUTBOX_BUCKET",
     }
     assert all(name in str(error.value) for name in error.value.names)
 
@@ -40,7 +51,9 @@ def test_arguments_win_over_the_environment(monkeypatch):
     """What the caller says counts."""
     monkeypatch.setenv("OUTBOX_TABLE", "from-environment")
     monkeypatch.setenv("OUTBOX_HISTORY_TABLE", "history")
-    settings = load(WorkerSettings, table="given", mail_api_url="https://x.example/", secret_id="s", control_table="c")
+    settings = load(
+        WorkerSettings, **RIGHT | {"table": "given", "history_table": None, "mail_api_url": "https://x.example/"}
+    )
     assert (settings.table, settings.history_table, settings.mail_api_url) == ("given", "history", "https://x.example")
 
 
@@ -62,18 +75,35 @@ def test_arguments_win_over_the_environment(monkeypatch):
         ("history_days", 0),
         ("rate_burst", 250),
         ("rate_per_minute", 0),
+        ("suppression_table", ""),
+        ("attachment_count", 101),
     ],
 )
 def test_refuses_settings_that_cannot_work(name, value):
     """A token is never sent over plain HTTP to another machine; bounds are bounds."""
-    right = {
-        "table": "t",
-        "history_table": "h",
-        "mail_api_url": "https://x.example",
-        "secret_id": "s",
-        "control_table": "c",
-    }
     with pytest.raises(MissingSettings) as error:
-        load(WorkerSettings, **right | {name: value})
+        load(WorkerSettings, **RIGHT | {name: value})
     told = "lease_seconds" if name == "answer_seconds" else name
     assert error.value.names == (f"OUTBOX_{told.upper()}",)
+
+
+def test_a_service_that_suppresses_nobody_needs_no_list():
+    """The list's table is asked for only where it is read."""
+    assert load(WorkerSettings, **RIGHT | {"suppression": False, "suppression_table": ""}).suppression is False
+
+
+@pytest.mark.parametrize("sources", ["192.0.2.1/33", "localhost", "192.0.2.1;192.0.2.2", "192.0.2.1/24"])
+def test_the_webhook_refuses_what_is_no_network(sources):
+    """A list of callers that cannot be read would let nobody in, or everybody."""
+    given = {"history_table": "h", "suppression_table": "a", "webhook_secret_id": "s"}
+    with pytest.raises(MissingSettings) as error:
+        load(WebhookSettings, **given, webhook_sources=sources)
+    assert error.value.names == ("OUTBOX_WEBHOOK_SOURCES",)
+
+
+def test_the_webhook_reads_addresses_and_networks():
+    """Single addresses and networks, with or without spaces; none means everybody."""
+    given = {"history_table": "h", "suppression_table": "a", "webhook_secret_id": "s"}
+    settings = load(WebhookSettings, **given, webhook_sources="3.114.82.121, 35.79.248.0/24,")
+    assert list(map(str, settings.sources)) == ["3.114.82.121/32", "35.79.248.0/24"]
+    assert load(WebhookSettings, **given).sources == ()
