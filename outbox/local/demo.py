@@ -15,13 +15,16 @@ from typing import Any
 
 import httpx
 
+from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.dynamodb import DynamoStore
+from outbox.adapters.files import S3Files
 from outbox.client import Outbox
 from outbox.core import clock
 from outbox.core.retention import Retention
 from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, Status
 from outbox.flows.support import Support
+from outbox.flows.suppression import SuppressionList
 from outbox.local.demo_mails import CORRECTED, LATE, REFUSED, Scene, Seen, scenes
 from outbox.local.stack import LocalStack
 
@@ -44,6 +47,7 @@ class Outcome:
     expected: str
     row: Row
     wrong: tuple[str, ...]
+    bounces: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -54,7 +58,8 @@ class Outcome:
     def story(self) -> str:
         """What happened to it, with the reasons on the way."""
         *before, last = self.row.timeline or [{}]
-        return ", then ".join([*map(_told, before), str(last.get("what", ""))])
+        came_back = [f"bounced ({kind})" for kind in self.bounces]
+        return ", then ".join([*map(_told, before), str(last.get("what", "")), *came_back])
 
     def as_json(self) -> dict[str, Any]:
         """Give the same for a script."""
@@ -67,6 +72,7 @@ class Outcome:
             "where": self.where,
             "status": self.row.item.get("status"),
             "reason": self.row.reason,
+            "bounces": list(self.bounces),
             "row": dict(self.row.item),
         }
 
@@ -111,9 +117,13 @@ class _Demo:
         info = stack.info
         self._stack, self._say = stack, say
         self._client = stack.client("dynamodb")
-        self._outbox = Outbox(table=info.outbox_table, history_table=info.history_table, actor=WHO, client=self._client)
-        store = DynamoStore(self._client, info.outbox_table, info.history_table)
-        self._support = Support(store, clock.now, KEEP)
+        files = S3Files(stack.client("s3"), info.files_bucket)
+        self._outbox = Outbox(
+            table=info.outbox_table, history_table=info.history_table, actor=WHO, client=self._client, files=files
+        )
+        self._store = DynamoStore(self._client, info.outbox_table, info.history_table)
+        self._support = Support(self._store, clock.now, KEEP)
+        self._suppressed = SuppressionList(DynamoSuppressions(self._client, info.suppression_table), clock.now)
         # No proxy of the shell stands between the demo and this machine.
         self._sandbox = httpx.Client(base_url=f"{info.sandbox_url}/_sandbox", trust_env=False, timeout=10)
         self._scenes = scenes()
@@ -128,8 +138,8 @@ class _Demo:
         with self._sandbox:
             self._prepare()
             for scene in self._scenes:
-                self._say(f"writing: {scene.name}")
-                self._write(scene)
+                if not scene.bounced:
+                    self._write(scene)
             self._wait()
             outcomes = tuple(self._outcome(scene) for scene in self._scenes)
         return Report(outcomes, round(time.monotonic() - began, 1), tuple(sorted(self._trouble)))
@@ -149,6 +159,7 @@ class _Demo:
         self._client.get_waiter("table_exists").wait(TableName=ORDERS, WaiterConfig={"Delay": 1})
 
     def _write(self, scene: Scene) -> None:
+        self._say(f"writing: {scene.name}")
         if scene.key:
             self._ids[scene.name] = self._order(scene)
             return
@@ -172,7 +183,8 @@ class _Demo:
         while time.monotonic() < deadline:
             self._dispatch()
             self._correct()
-            waiting = [scene.name for scene in self._scenes if self._row(scene).status is not scene.ends]
+            self._write_to_the_bounced()
+            waiting = [scene.name for scene in self._scenes if not self._has_ended(scene)]
             if not waiting:
                 # Once more: what is settled must stay as it is.
                 self._dispatch()
@@ -195,15 +207,32 @@ class _Demo:
         self._support.edit(row.id, {"to": CORRECTED}, WHO, revision=row.revision, send=True)
         self._corrected = True
 
+    def _write_to_the_bounced(self) -> None:
+        """Write what is written to an address once it has bounced."""
+        for scene in self._scenes:
+            if scene.bounced and scene.name not in self._ids and self._suppressed.reasons([scene.to]):
+                self._write(scene)
+
+    def _has_ended(self, scene: Scene) -> bool:
+        return scene.name in self._ids and self._row(scene).status is scene.ends
+
     def _row(self, scene: Scene) -> Row:
         return self._outbox.get(self._ids[scene.name])
 
     def _outcome(self, scene: Scene) -> Outcome:
-        row = self._row(scene)
+        row = self._row(scene) if scene.name in self._ids else Row({"reason": "it was never written"})
         addresses = {scene.to, CORRECTED} if scene.to == REFUSED else {scene.to}
-        arrived = [mail for mail in self._arrived() if mail["to"] in addresses]
-        seen = Seen(scene, row, arrived, self._send_at)
-        return Outcome(scene.name, scene.expected, row, (*self._notes[scene.name], *seen.wrong()))
+        subject = scene.mail.subject
+        arrived = [mail for mail in self._arrived() if mail["to"] in addresses and mail["subject"] == subject]
+        bounces = self._store.bounces(row.delivery_id) if row.delivery_id else []
+        seen = Seen(scene, row, arrived, bounces, self._send_at)
+        return Outcome(
+            scene.name,
+            scene.expected,
+            row,
+            (*self._notes[scene.name], *seen.wrong()),
+            tuple(str(bounce["type"]) for bounce in bounces),
+        )
 
     def _arrived(self) -> list[Mapping[str, Any]]:
         answer: dict[str, list[Mapping[str, Any]]] = self._sandbox.get("/mails").raise_for_status().json()

@@ -1,20 +1,28 @@
 """The mails of the demo: what is sent, what goes wrong with it, and what should have become of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from outbox.core import clock
+from outbox.core.attachment import Attachment
 from outbox.core.mail import Mail
 from outbox.core.row import Event, Row
 from outbox.core.states import Status
 
 SHOP = "Example Shop <shop@example.com>"
+GONE = "gone@example.com"
 REFUSED, CORRECTED = "hanako@exampel.com", "hanako@example.com"
 LATE = timedelta(seconds=8)
 RETRY_AFTER = 3
 ORDER_KEY = "order-1042-confirmation"
+
+FILES = (
+    Attachment("invoice.pdf", bytes(range(256)) * 40),
+    Attachment("請求書.txt", "金額 10,000円\n".encode()),
+    Attachment("terms.html", b"<h1>Terms</h1>"),
+)
 
 Arrived = list[Mapping[str, Any]]
 
@@ -29,11 +37,13 @@ class Scene:
     fault: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
     late: bool = False
+    # Written only when its address has bounced.
+    bounced: bool = False
     ends: Status = Status.SENT
 
     @property
     def to(self) -> str:
-        """The address it is written to, which no other scene uses."""
+        """The address it is written to."""
         return self.mail.to.email
 
 
@@ -44,6 +54,7 @@ class Seen:
     scene: Scene
     row: Row
     arrived: Arrived
+    bounces: Sequence[Mapping[str, Any]] = ()
     send_at: datetime | None = None
 
     def wrong(self) -> Iterator[str]:
@@ -128,6 +139,24 @@ def scenes() -> list[Scene]:
             fault={"mode": "server_error", "times": 1, "status": 500},
             ends=Status.UNKNOWN,
         ),
+        Scene(
+            "with three files",
+            _mail("files@example.com", "Your papers", text="Please find them attached.", attachments=FILES),
+            "sent once, each file byte for byte as it was",
+        ),
+        Scene(
+            "an address that bounces",
+            _mail(GONE, "Hello again", text="Are you there?"),
+            "sent once; what came back stands with it",
+            fault={"mode": "bounce", "type": "HARDERROR", "copies": 2, "times": 1},
+        ),
+        Scene(
+            "once more to that address",
+            _mail(GONE, "And again", text="Are you still there?"),
+            "FAILED: the address is suppressed, since when and why; never sent",
+            bounced=True,
+            ends=Status.FAILED,
+        ),
     ]
 
 
@@ -175,7 +204,28 @@ def _unknown(seen: Seen) -> Iterator[str]:
         yield f"its reason does not name the answer: {seen.row.reason}"
 
 
+def _files(seen: Seen) -> Iterator[str]:
+    wanted = [(file.name, file.digest) for file in FILES]
+    found = [(file["name"], file["sha256"]) for mail in seen.arrived for file in mail["attachments"]]
+    if found != wanted:
+        yield f"its files arrived as {found}"
+
+
+def _bounced(seen: Seen) -> Iterator[str]:
+    said = [(bounce["recipient"], bounce["type"]) for bounce in seen.bounces]
+    if said != [(GONE, "HARDERROR")]:
+        yield f"what came back of it is {said}"
+
+
+def _suppressed(seen: Seen) -> Iterator[str]:
+    if "suppressed since" not in seen.row.reason or "HARDERROR" not in seen.row.reason:
+        yield f"its reason does not say since when and why: {seen.row.reason}"
+
+
 CHECKS = {
+    "with three files": _files,
+    "an address that bounces": _bounced,
+    "once more to that address": _suppressed,
     "scheduled": _scheduled,
     "refused address": _refused,
     "during a 429": _throttled,

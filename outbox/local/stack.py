@@ -5,23 +5,28 @@
 
 Everything listens on the loopback only, sees nothing of the shell's AWS settings and is gone afterwards,
 processes and files, also when this process is killed. What differs from AWS: a batch whose handler raises
-is retried for ever and without bisecting, ``batchItemFailures`` count as success, TTL deletes nothing,
-indexes are read consistently, nothing is ever throttled, one thread serves all streams, and the
+is retried for ever and without bisecting, ``batchItemFailures`` count as success, TTL and the bucket's
+lifecycle delete nothing, indexes are read consistently, nothing is ever throttled, one thread serves all
+streams, policies do not see which keys of a table a call is about, the bucket takes plain http, and the
 functions run on this Python with this environment's packages.
 """
 
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from outbox.local import deployment, emulator
 
@@ -29,6 +34,7 @@ ACCOUNT_ID = "000000000000"
 SECRET_KEY = "test"  # noqa: S105  The embedded AWS takes any.
 STACK_NAME = "outbox"
 STOP_SECONDS = 10
+FUNCTIONS = {name: f"{name.capitalize()}Function" for name in ("deliver", "dispatch", "keep", "cleanup", "bounce")}
 
 
 class LocalStackError(RuntimeError):
@@ -48,6 +54,9 @@ class StackInfo:
     outbox_table: str
     history_table: str
     control_table: str
+    suppression_table: str
+    files_bucket: str
+    bounce_url: str | None
     functions: dict[str, str]
     secret_id: str
     mail_api_url: str
@@ -61,7 +70,10 @@ class StackInfo:
 
 
 class LocalStack:
-    """Context manager around a running stack; ``info`` is set inside."""
+    """Context manager around a running stack; ``info`` is set inside.
+
+    ``webhook_credentials`` are the ``user`` and ``password`` with which the mail API calls ``info.bounce_url``.
+    """
 
     info: StackInfo
 
@@ -85,6 +97,7 @@ class LocalStack:
         """
         self._mail_api_url = mail_api_url
         self._account = {"login_id": login_id, "api_key": api_key}
+        self.webhook_credentials = {"user": "mail-api", "password": secrets.token_urlsafe(24)}
         self._template = template
         self._code = code
         self._say = say
@@ -103,6 +116,7 @@ class LocalStack:
             emulator.check_version()
             self._start()
             self.info = self._deploy()
+            self.connect_webhook()
         except BaseException as error:
             self.stop()
             if isinstance(error, LocalStackError) or not isinstance(error, Exception):
@@ -131,10 +145,32 @@ class LocalStack:
         return deployment.client(service, **self.boto3_arguments)
 
     def invoke(self, function: str, event: object) -> Any:  # noqa: ANN401  Whatever the handler returns.
-        """Run a function, ``deliver`` or ``dispatch``, now and return its answer."""
+        """Run a function of ``info.functions``, such as ``deliver``, now and return its answer."""
         name = self.info.functions[function]
         answer = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
         return json.loads(answer["Payload"].read())
+
+    def connect_webhook(self) -> None:
+        """Tell the sandbox where to tell of bounces; needed again after its reset. Raises LocalStackError."""
+        if self.info.sandbox_url is None or self.info.bounce_url is None:
+            return
+        settings = {"webhook_url": self.info.bounce_url} | {
+            f"webhook_{name}": value for name, value in self.webhook_credentials.items()
+        }
+        request = urllib.request.Request(  # noqa: S310  The sandbox on the loopback.
+            f"{self.info.sandbox_url.rstrip('/')}/_sandbox/settings",
+            data=json.dumps(settings).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            reason = error.read().decode(errors="replace")
+        except OSError as error:
+            reason = str(error)
+        msg = f"the sandbox did not take its webhook: {reason}"
+        raise LocalStackError(msg)
 
     def alive(self) -> bool:
         """Say whether all of it still runs."""
@@ -189,12 +225,12 @@ class LocalStack:
         self._say("deploying the template")
         sandbox = self._started["sandbox"] or {}
         account = {name: sandbox.get(name, value) for name, value in self._account.items()}
-        secret = self.client("secretsmanager").create_secret(
-            Name=f"{STACK_NAME}/mail-api", SecretString=json.dumps(account)
-        )
         parameters = {
             "MailApiUrl": (self._mail_api_url or sandbox["mail_api_url"]).rstrip("/"),
-            "MailApiSecret": secret["ARN"],
+            "MailApiSecret": self._secret("mail-api", account),
+            "WebhookSecret": self._secret("webhook", {"credentials": [self.webhook_credentials]}),
+            # One hard bounce shows what suppression does.
+            "SuppressAfter": "1",
             "Architecture": deployment.architecture(),
             "DeletionProtection": "false",
         } | self._parameters
@@ -207,6 +243,19 @@ class LocalStack:
             raise LocalStackError(msg) from error
         return self._describe(parameters, outputs, sandbox.get("url"))
 
+    def _secret(self, name: str, content: Mapping[str, Any]) -> str:
+        made = self.client("secretsmanager").create_secret(
+            Name=f"{STACK_NAME}/{name}", SecretString=json.dumps(content)
+        )
+        return str(made["ARN"])
+
+    def _reachable(self, function_url: str | None) -> str | None:
+        # The name of a function URL resolves on AWS only; the embedded AWS has it under a path as well.
+        if not function_url:
+            return None
+        name = str(urlsplit(function_url).hostname).partition(".")[0]
+        return f"{self._started['aws_endpoint_url']}/_aws/lambda-url/{name}/"
+
     def _describe(self, parameters: dict[str, str], outputs: dict[str, str], sandbox_url: str | None) -> StackInfo:
         return StackInfo(
             aws_endpoint_url=self._started["aws_endpoint_url"],
@@ -218,7 +267,10 @@ class LocalStack:
             outbox_table=outputs["OutboxTable"],
             history_table=outputs["HistoryTable"],
             control_table=outputs["ControlTable"],
-            functions={"deliver": outputs["DeliverFunction"], "dispatch": outputs["DispatchFunction"]},
+            suppression_table=outputs["SuppressionTable"],
+            files_bucket=outputs["FilesBucket"],
+            bounce_url=self._reachable(outputs.get("BounceUrl")),
+            functions={name: outputs[output] for name, output in FUNCTIONS.items() if output in outputs},
             secret_id=parameters["MailApiSecret"],
             mail_api_url=parameters["MailApiUrl"],
             sandbox_url=sandbox_url,

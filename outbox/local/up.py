@@ -45,18 +45,26 @@ def run_up(
 def summary(info: StackInfo) -> str:
     """Describe the running stack for a person, with the lines a shell needs to use it."""
     key = info.aws_secret_access_key
-    tables = {"TABLE": info.outbox_table, "HISTORY_TABLE": info.history_table, "CONTROL_TABLE": info.control_table}
+    tables = {
+        "TABLE": info.outbox_table,
+        "HISTORY_TABLE": info.history_table,
+        "CONTROL_TABLE": info.control_table,
+        "SUPPRESSION_TABLE": info.suppression_table,
+    }
+    settings = tables | {"BUCKET": info.files_bucket}
     lines = [
         "outbox is up. Ctrl-C ends it and removes everything.",
         "",
         f"  tables     {', '.join(tables.values())}",
+        f"  files      {info.files_bucket}",
         f"  functions  {', '.join(info.functions.values())}",
         f"  mail API   {info.mail_api_url}",
+        *([f"  webhook    {info.bounce_url}"] if info.bounce_url else []),
         *([f"  inbox      {info.inbox_url}"] if info.inbox_url else []),
         "",
         f"  export AWS_ENDPOINT_URL={info.aws_endpoint_url} AWS_DEFAULT_REGION={info.region}",
         f"  export AWS_ACCESS_KEY_ID={info.aws_access_key_id} AWS_SECRET_ACCESS_KEY={key}",
-        f"  export {' '.join(f'OUTBOX_{name}={table}' for name, table in tables.items())}",
+        f"  export {' '.join(f'OUTBOX_{name}={value}' for name, value in settings.items())}",
     ]
     return "\n".join(lines)
 

@@ -9,10 +9,13 @@ import httpx
 import pytest
 
 from outbox import Outbox
+from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.dynamodb import DynamoStore
+from outbox.adapters.files import S3Files
 from outbox.core import clock
 from outbox.core.retention import Retention
 from outbox.flows.support import Support
+from outbox.flows.suppression import SuppressionList
 from outbox.local.stack import LocalStack
 
 
@@ -24,13 +27,24 @@ class Deployed:
         self.dynamodb: Any = stack.client("dynamodb")
         self.table: Any = boto3.resource("dynamodb", **stack.boto3_arguments).Table(self.info.outbox_table)
         names = {"table": self.info.outbox_table, "history_table": self.info.history_table}
-        self.outbox = Outbox(client=self.dynamodb, actor="e2e", **names)
+        self.s3: Any = stack.client("s3")
+        self.files = S3Files(self.s3, self.info.files_bucket)
+        self.outbox = Outbox(client=self.dynamodb, files=self.files, actor="e2e", **names)
         self.store = DynamoStore(self.dynamodb, *names.values())
         self.support = Support(self.store, clock.now, Retention(400))
+        self.suppression = SuppressionList(DynamoSuppressions(self.dynamodb, self.info.suppression_table), clock.now)
         self.sandbox = httpx.Client(base_url=self.info.sandbox_url or "", timeout=10)
 
     def fault(self, mode: str, **how: object) -> None:
         self.sandbox.post("/_sandbox/faults", json={"mode": mode, **how}).raise_for_status()
+
+    def bounce(self, **how: object) -> None:
+        self.sandbox.post("/_sandbox/bounces", json=how).raise_for_status()
+
+    def objects(self) -> set[str]:
+        """Name the files in the bucket."""
+        answer = self.s3.list_objects_v2(Bucket=self.info.files_bucket)
+        return {each["Key"] for each in answer.get("Contents", [])}
 
     def arrived(self, **match: str) -> list[dict[str, Any]]:
         mails: list[dict[str, Any]] = self.sandbox.get("/_sandbox/mails", params=match).json()["mails"]
@@ -54,6 +68,14 @@ class Deployed:
                 nudge()
             time.sleep(0.05)
 
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
+        """Wait until something holds and give it."""
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < end, f"it did not come about within {seconds:g} s\n{self.stack.log_tail()}"
+            time.sleep(0.05)
+        return found
+
     def settle(self, seconds: float = 1.5) -> None:
         """Give the stream time to do what it should not."""
         time.sleep(seconds)
@@ -64,10 +86,15 @@ def deployed(local_stack: LocalStack) -> Iterator[Deployed]:
     """Give the running service with an obedient mail API and empty tables."""
     service = Deployed(local_stack)
     service.sandbox.post("/_sandbox/reset").raise_for_status()
-    for table in (service.info.outbox_table, service.info.history_table, service.info.control_table):
-        for page in service.dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression="id"):
+    local_stack.connect_webhook()
+    info = service.info
+    tables = {info.outbox_table: "id", info.history_table: "id", info.control_table: "id"}
+    for table, key in (tables | {info.suppression_table: "email"}).items():
+        for page in service.dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression=key):
             for item in page["Items"]:
                 service.dynamodb.delete_item(TableName=table, Key=item)
+    for key in service.objects():
+        service.s3.delete_object(Bucket=info.files_bucket, Key=key)
     yield service
     if service.dynamodb.get_item(TableName=service.info.control_table, Key={"id": {"S": "switch"}}).get("Item"):
         service.dynamodb.delete_item(TableName=service.info.control_table, Key={"id": {"S": "switch"}})

@@ -30,8 +30,8 @@ def code() -> bytes:
     """Zip the probing handlers under the names of the real ones."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name in ("deliver.py", "dispatch.py"):
-            archive.writestr(name, HANDLER)
+        for name in ("deliver", "dispatch", "keep", "cleanup", "bounce"):
+            archive.writestr(f"{name}.py", HANDLER)
     return content.getvalue()
 
 

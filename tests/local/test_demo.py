@@ -15,8 +15,10 @@ pytestmark = pytest.mark.stack
 COMMAND = [sys.executable, "-m", "outbox.cli.app"]
 SCENES = (
     *("plain mail", "HTML with cc", "Japanese text", "with an order, in one transaction", "scheduled"),
-    *("refused address", "during a 429", "during a 500"),
+    *("refused address", "during a 429", "during a 500", "with three files"),
+    *("an address that bounces", "once more to that address"),
 )
+UNSENT = ("during a 500", "once more to that address")
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -88,7 +90,8 @@ def test_report(demo: dict[str, Any]) -> None:
     assert demo["ok"] is True
     assert demo["wrong"] == []
     assert [mail["name"] for mail in demo["mails"]] == list(SCENES)
-    assert {mail["where"] for mail in demo["mails"] if mail["name"] != "during a 500"} == {"history"}
+    assert [mail["name"] for mail in demo["mails"] if mail["where"] == "outbox"] == list(UNSENT)
+    assert [mail["bounces"] for mail in demo["mails"] if mail["name"] == "an address that bounces"] == [["HARDERROR"]]
 
 
 def test_tables_from_the_stack(demo: dict[str, Any]) -> None:
@@ -96,7 +99,7 @@ def test_tables_from_the_stack(demo: dict[str, Any]) -> None:
     status, document = outbox(demo, "find", "--status", "sent")
 
     assert status == 0
-    assert len(document["mails"]) >= len(SCENES) - 1
+    assert len(document["mails"]) >= len(SCENES) - len(UNSENT)
 
 
 def test_unknown_mail_is_found(demo: dict[str, Any]) -> None:
@@ -117,7 +120,7 @@ def test_a_person_decides(demo: dict[str, Any]) -> None:
     assert (status, document["row"]["status"]) == (0, "WAITING")
     assert document["row"]["timeline"][-1]["who"] == "root"
     assert outbox(demo, "cancel", mail_id, "--yes", OUTBOX_ACTOR="alice")[0] == 0
-    assert outbox(demo, "resend", mail_id)[0] == 1
+    assert outbox(demo, "hold", mail_id)[0] == 1
 
 
 def test_the_line(demo: dict[str, Any]) -> None:

@@ -63,7 +63,11 @@ def test_info_is_plain_and_complete(stack: LocalStack) -> None:
     info = json.loads(json.dumps(stack.info.as_dict()))
     assert info["outbox_table"] == "outbox"
     assert info["history_table"] == "outbox-history"
-    assert set(info["functions"]) == {"deliver", "dispatch"}
+    assert info["suppression_table"] == "outbox-suppressions"
+    assert info["files_bucket"].startswith("outbox-files-")
+    assert info["bounce_url"].startswith(f"{info['aws_endpoint_url']}/_aws/lambda-url/")
+    assert set(info["functions"]) == {"deliver", "dispatch", "keep", "cleanup", "bounce"}
+    assert stack.webhook_credentials["password"] not in json.dumps(info)
     assert info["aws_endpoint_url"].startswith("http://127.0.0.1:")
     assert info["secret_id"].startswith("arn:aws:secretsmanager:")
     assert [name for name, value in info.items() if not value] == []
@@ -96,6 +100,53 @@ def test_stream_reaches_deliver_through_the_filters(stack: LocalStack) -> None:
     assert "scheduled" not in heard(stack)
 
 
+def test_keep_hears_of_files_and_cleanup_of_nothing_deleted_by_hand(stack: LocalStack) -> None:
+    """A new mail with files is heard by keep, one without is not; a finished one that a person deletes is no expiry."""
+    put(stack, id={"S": "no files"}, status={"S": "PENDING"})
+    put(stack, id={"S": "with files"}, status={"S": "PENDING"}, files={"N": "1"})
+    dynamodb, history = stack.client("dynamodb"), stack.info.history_table
+    dynamodb.put_item(TableName=history, Item={"id": {"S": "finished"}, "files": {"N": "1"}})
+    dynamodb.delete_item(TableName=history, Key={"id": {"S": "finished"}})
+    assert probe.eventually(lambda: "with files" in heard(stack, "keep"))
+    assert "no files" not in heard(stack, "keep")
+    assert heard(stack, "cleanup") == set()
+
+
+def test_bucket_takes_and_gives_files(stack: LocalStack) -> None:
+    """An application writes a file with its tag as it would on AWS; nothing in it is public."""
+    s3, bucket = stack.client("s3"), stack.info.files_bucket
+    s3.put_object(Bucket=bucket, Key="mails/1/a/0", Body=b"file", Tagging="outbox=new")
+    tags = s3.get_object_tagging(Bucket=bucket, Key="mails/1/a/0")["TagSet"]
+    assert tags == [{"Key": "outbox", "Value": "new"}]
+    assert set(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()) == {True}
+
+
+def test_webhook_answers_to_strangers(stack: LocalStack) -> None:
+    """Whoever posts to its address reaches bounce, as the mail API does: the check of who it is is the code's."""
+    assert stack.info.bounce_url is not None
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(stack.info.bounce_url, data=b"{}", timeout=10) as answer:
+        environment = json.loads(answer.read())["environment"]
+    assert environment["OUTBOX_SUPPRESSION_TABLE"] == stack.info.suppression_table
+    assert environment["OUTBOX_SUPPRESS_AFTER"] == "1"
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=environment["OUTBOX_WEBHOOK_SECRET_ID"])
+    assert json.loads(secret["SecretString"]) == {"credentials": [stack.webhook_credentials]}
+
+
+def test_sandbox_knows_its_webhook(stack: LocalStack) -> None:
+    """A bounce that the sandbox plays reaches this stack without further ado."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{stack.info.sandbox_url}/_sandbox/settings", timeout=5) as answer:
+        assert json.loads(answer.read())["webhook_url"] == stack.info.bounce_url
+
+
+def test_refused_webhook_is_reported(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the sandbox does not take what it is told, the error says why."""
+    monkeypatch.setitem(stack.webhook_credentials, "user", "a:b")
+    with pytest.raises(LocalStackError, match="webhook_user"):
+        stack.connect_webhook()
+
+
 @pytest.mark.parametrize("function", ["deliver", "dispatch"])
 def test_nothing_of_the_shell_reaches_a_function(stack: LocalStack, function: str) -> None:
     """Neither the shell's AWS settings nor other settings of this service nor its proxies leak in."""
@@ -110,6 +161,15 @@ def test_nothing_of_the_shell_reaches_a_function(stack: LocalStack, function: st
 
 KEY = {"Key": {"id": {"S": "nobody"}}}
 ITEM = {"Item": {"id": {"S": "nobody"}}}
+POSTED = {"Item": {"id": {"S": "outbox:bounce:1"}}}
+ADDRESS = {"email": {"S": "taro@example.com"}}
+# The bounce and the entry of its address are written in one step.
+BOUNCED = {
+    "TransactItems": [
+        {"Put": {"TableName": "outbox-history", **POSTED}},
+        {"Put": {"TableName": "outbox-suppressions", "Item": ADDRESS}},
+    ]
+}
 ASK = {"KeyConditionExpression": "lane = :x", "ExpressionAttributeValues": {":x": {"S": "x"}}}
 
 
@@ -132,6 +192,15 @@ ASK = {"KeyConditionExpression": "lane = :x", "ExpressionAttributeValues": {":x"
         ),
         ("dispatch", "scan", {"TableName": "outbox-history"}, "AccessDeniedException"),
         ("dispatch", "delete_table", {"TableName": "outbox"}, "AccessDeniedException"),
+        ("deliver", "batch_get_item", {"RequestItems": {"outbox-suppressions": {"Keys": [ADDRESS]}}}, "done"),
+        ("deliver", "put_item", {"TableName": "outbox-suppressions", "Item": ADDRESS}, "AccessDeniedException"),
+        ("keep", "get_item", {"TableName": "outbox", **KEY}, "AccessDeniedException"),
+        ("cleanup", "get_item", {"TableName": "outbox", **KEY}, "done"),
+        ("cleanup", "get_item", {"TableName": "outbox-history", **KEY}, "AccessDeniedException"),
+        ("bounce", "transact_write_items", BOUNCED, "done"),
+        ("bounce", "get_item", {"TableName": "outbox", **KEY}, "AccessDeniedException"),
+        ("bounce", "update_item", {"TableName": "outbox-history", **KEY}, "AccessDeniedException"),
+        ("bounce", "delete_item", {"TableName": "outbox-suppressions", "Key": ADDRESS}, "AccessDeniedException"),
     ],
 )
 def test_role_policies_are_enforced(
@@ -141,10 +210,43 @@ def test_role_policies_are_enforced(
     assert stack.invoke(function, {"call": ["dynamodb", operation, arguments]}) == answer
 
 
-def test_functions_may_read_the_secret(stack: LocalStack) -> None:
-    """The account of the mail API is the one thing both functions may read besides the tables."""
-    call = {"call": ["secretsmanager", "get_secret_value", {"SecretId": stack.info.secret_id}]}
-    assert [stack.invoke(name, call) for name in ("deliver", "dispatch")] == ["done", "done"]
+FORBIDDEN = "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    ("function", "read", "missing", "untag", "delete"),
+    [
+        ("deliver", "done", "NoSuchKey", FORBIDDEN, FORBIDDEN),
+        ("keep", FORBIDDEN, FORBIDDEN, "done", FORBIDDEN),
+        ("cleanup", FORBIDDEN, FORBIDDEN, FORBIDDEN, "done"),
+        ("bounce", FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN),
+    ],
+)
+def test_files_are_for_who_needs_them(
+    stack: LocalStack, function: str, read: str, missing: str, untag: str, delete: str
+) -> None:
+    """Senders read files and see that one is missing, keep takes the tag off, cleanup deletes; none does more."""
+    bucket = {"Bucket": stack.info.files_bucket}
+    there, gone = {**bucket, "Key": "mails/role/a/0"}, {**bucket, "Key": "mails/nobody"}
+    stack.client("s3").put_object(**there, Body=b"file", Tagging="outbox=new")
+
+    def answers(operation: str, key: dict[str, str], **more: str) -> Any:
+        return stack.invoke(function, {"call": ["s3", operation, {**key, **more}]})
+
+    assert answers("get_object", there) == read
+    assert answers("get_object", gone) == missing
+    assert answers("delete_object_tagging", there) == untag
+    assert answers("put_object", there, Body="other") == FORBIDDEN
+    assert answers("get_object", {**bucket, "Key": "elsewhere"}) in {FORBIDDEN, missing}
+    assert answers("delete_object", there) == delete
+
+
+def test_secrets_are_for_who_needs_them(stack: LocalStack) -> None:
+    """The account of the mail API is for the senders alone, the webhook's credentials for bounce alone."""
+    secrets = {"senders": stack.info.secret_id, "bounce": "outbox/webhook"}
+    calls = {who: {"call": ["secretsmanager", "get_secret_value", {"SecretId": name}]} for who, name in secrets.items()}
+    told = {name: [who for who in calls if stack.invoke(name, calls[who]) == "done"] for name in stack.info.functions}
+    assert told == {"deliver": ["senders"], "dispatch": ["senders"], "keep": [], "cleanup": [], "bounce": ["bounce"]}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

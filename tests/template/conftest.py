@@ -36,8 +36,24 @@ def resources(translated: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def filters(resources: dict[str, Any], mapping: str) -> list[str]:
+    """Give the filter patterns of a stream mapping, as the text AWS gets."""
+    return [each["Pattern"] for each in resources[mapping]["Properties"]["FilterCriteria"]["Filters"]]
+
+
 @pytest.fixture(scope="session")
 def patterns(resources: dict[str, Any]) -> list[str]:
-    """Give the filter patterns of the outbox stream, as the text AWS gets."""
-    criteria = resources["DeliverDoorbell"]["Properties"]["FilterCriteria"]
-    return [each["Pattern"] for each in criteria["Filters"]]
+    """Give the filter patterns by which deliver hears the outbox stream."""
+    return filters(resources, "DeliverDoorbell")
+
+
+@pytest.fixture(scope="session")
+def committed(resources: dict[str, Any]) -> list[str]:
+    """Give the filter patterns by which keep hears the outbox stream."""
+    return filters(resources, "KeepCommitted")
+
+
+@pytest.fixture(scope="session")
+def expired(resources: dict[str, Any]) -> list[str]:
+    """Give the filter patterns by which cleanup hears the history stream."""
+    return filters(resources, "CleanupExpired")

@@ -11,7 +11,7 @@ import pytest
 from outbox.local.deployment import architecture
 
 ROOT = Path(__file__).parents[2]
-HANDLERS = ["deliver", "dispatch"]
+HANDLERS = ["bounce", "cleanup", "deliver", "dispatch", "keep"]
 # The paths of a function in Lambda and nothing of this machine: no site-packages, no PYTHON* variables.
 IMPORT = """
 import os, sys
@@ -63,7 +63,7 @@ def test_artifact_holds_only_what_runs(built: Path) -> None:
     """No tests, documents, command line, console or laptop tools are deployed."""
     artifact = built / "Deliver"
     ours = {path.name for path in artifact.iterdir() if (ROOT / "functions" / path.name).exists()}
-    assert ours == {"deliver.py", "dispatch.py", "pyproject.toml", "requirements.txt"}
+    assert ours == {*(f"{handler}.py" for handler in HANDLERS), "pyproject.toml", "requirements.txt"}
     parts = {path.name for path in (artifact / "outbox").iterdir()}
     assert parts.isdisjoint({"cli", "console", "local", "testing"})
     foreign = ["tests", "README.md", "template.yaml", "ministack", "typer", "rich", "starlette", "moto"]

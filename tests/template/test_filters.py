@@ -1,12 +1,14 @@
-"""Which writes to the outbox wake deliver: those of people and applications that matter, and no others."""
+"""Which stream records wake a function: those that ask for something, and no others."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from outbox.core import places
 from outbox.local.filters import matches
+from tests.template.conftest import filters
 
 WORDS = ["PENDING", "SENDING", "WAITING", "CHECKING", "FAILED", "UNKNOWN", "HELD"]
 
@@ -33,14 +35,28 @@ def record(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, 
 
 
 def rings(patterns: list[str], event: dict[str, Any]) -> bool:
-    """Say whether the stream mapping hands the record to deliver."""
+    """Say whether the stream mapping hands the record to its function."""
     return any(matches(event, json.loads(pattern)) for pattern in patterns)
 
 
-def test_patterns_are_json_and_few_enough(patterns: list[str]) -> None:
-    """AWS takes five patterns, each a JSON object whose leaves are lists."""
-    assert len(patterns) <= 5
-    assert all(isinstance(json.loads(pattern), dict) for pattern in patterns)
+def leaves(pattern: object) -> Iterator[object]:
+    """Give what a pattern ends in."""
+    if isinstance(pattern, dict):
+        for inner in pattern.values():
+            yield from leaves(inner)
+    else:
+        yield pattern
+
+
+def test_patterns_are_json_and_few_enough(resources: dict[str, Any]) -> None:
+    """AWS takes five patterns a mapping, each a JSON object whose leaves are lists; the linter sees none of it."""
+    mappings = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::EventSourceMapping"]
+    assert sorted(mappings) == ["CleanupExpired", "DeliverDoorbell", "KeepCommitted"]
+    for mapping in mappings:
+        texts = filters(resources, mapping)
+        assert 1 <= len(texts) <= 5
+        assert all(isinstance(json.loads(text), dict) for text in texts)
+        assert all(isinstance(leaf, list) and leaf for text in texts for leaf in leaves(json.loads(text)))
 
 
 HEARD = {
@@ -109,6 +125,62 @@ def test_removal_by_ttl_is_ignored(patterns: list[str]) -> None:
 def test_claims_never_ring(patterns: list[str], old: str, new: str) -> None:
     """Whatever a row was before, the claim itself is silent."""
     assert not rings(patterns, record(image(old), image(new)))
+
+
+FILES = {"files": {"N": "2"}}
+# As DynamoDB writes it: the record of a row taken by TTL, and that of one deleted by a person.
+EXPIRY = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+PERSON = {"type": "AssumedRole", "principalId": "AROAEXAMPLE:taro"}
+
+KEPT = {
+    "a new mail with files": (None, image("PENDING", **FILES)),
+    "a scheduled mail with files": (None, image("WAITING", **FILES)),
+    "a row with files written by hand without a status": (None, image(**FILES)),
+}
+
+NOT_KEPT = {
+    "a new mail without files": (None, image("PENDING")),
+    "a new mail whose files are no number": (None, image("PENDING", files={"S": "2"})),
+    "the claim of a mail with files": (image("PENDING", **FILES), image("SENDING", **FILES)),
+    "the end of a mail with files": (image("SENDING", **FILES), None),
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_keep_hears_of_new_mails_with_files(committed: list[str], case: str) -> None:
+    """Whoever commits a mail with files, whatever its state, its files stay."""
+    assert rings(committed, record(*KEPT[case]))
+
+
+@pytest.mark.parametrize("case", NOT_KEPT)
+def test_keep_hears_of_nothing_else(committed: list[str], case: str) -> None:
+    """A mail without files and everything that happens to a mail later cost no invocation."""
+    assert not rings(committed, record(*NOT_KEPT[case]))
+
+
+def test_cleanup_hears_of_expired_mails_with_files(expired: list[str]) -> None:
+    """A row that TTL took from history takes its files along."""
+    assert rings(expired, record(image("SENT", **FILES), None) | {"userIdentity": EXPIRY})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "by"),
+    [
+        (image("SENT"), None, {"userIdentity": EXPIRY}),
+        (image("SENT", **FILES), None, {}),
+        (image("SENT", **FILES), None, {"userIdentity": None}),
+        (image("SENT", **FILES), None, {"userIdentity": PERSON}),
+        (image("SENT", **FILES), None, {"userIdentity": EXPIRY | {"principalId": "elsewhere.amazonaws.com"}}),
+        (None, image("SENT", **FILES), {}),
+        (image("SENT", **FILES), image("SENT", delivery={"S": "1"}, **FILES), {}),
+    ],
+    ids=["no files", "deleted", "deleted, null", "deleted by a person", "another service", "written", "changed"],
+)
+def test_cleanup_hears_of_nothing_else(
+    expired: list[str], old: dict[str, Any] | None, new: dict[str, Any] | None, by: dict[str, Any]
+) -> None:
+    """What was deleted by hand, and what goes without files, deletes no file."""
+    assert not rings(expired, record(old, new) | by)
 
 
 @pytest.mark.parametrize(

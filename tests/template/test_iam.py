@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-ROLES = {"Deliver": "DeliverRole", "Dispatch": "DispatchRole"}
+from outbox.core import places
+from outbox.core.errors import InvalidRequest
+
+ROLES = {name: f"{name}Role" for name in ("Deliver", "Dispatch", "Keep", "Cleanup", "Bounce")}
+# Stars that stand behind a name of this stack.
+NARROW = {"${Outbox.Arn}/stream/*", "${History.Arn}/stream/*", "${Files.Arn}/mails/*"}
 
 
 def as_list(value: Any) -> list[Any]:
@@ -53,29 +58,79 @@ SENDING = {
     ("dynamodb:PutItem", "Control.Arn"),
     ("lambda:InvokeFunction", START),
     ("secretsmanager:GetSecretValue", "MailApiSecret"),
+    ("dynamodb:BatchGetItem", "Suppressions.Arn"),
+    ("s3:GetObject", "${Files.Arn}/mails/*"),
+    ("s3:ListBucket", "Files.Arn"),
 }
+
+
+def hears(table: str) -> set[tuple[str, str]]:
+    """List what it takes to read a table's stream."""
+    return {
+        ("dynamodb:DescribeStream", f"{table}.StreamArn"),
+        ("dynamodb:GetRecords", f"{table}.StreamArn"),
+        ("dynamodb:GetShardIterator", f"{table}.StreamArn"),
+        ("dynamodb:ListStreams", f"${{{table}.Arn}}/stream/*"),
+    }
+
+
+def logs(function: str) -> set[tuple[str, str]]:
+    """List what it takes to write to a function's own log."""
+    return {("logs:CreateLogStream", f"{function}Log.Arn"), ("logs:PutLogEvents", f"{function}Log.Arn")}
 
 
 def test_deliver_may_hear_send_and_log(resources: dict[str, Any]) -> None:
     """Deliver reads its one stream, works on rows by key, and never writes a new one."""
-    assert allowed(resources, "DeliverRole") == SENDING | {
-        ("dynamodb:DescribeStream", "Outbox.StreamArn"),
-        ("dynamodb:GetRecords", "Outbox.StreamArn"),
-        ("dynamodb:GetShardIterator", "Outbox.StreamArn"),
-        ("dynamodb:ListStreams", "${Outbox.Arn}/stream/*"),
+    assert allowed(resources, "DeliverRole") == SENDING | hears("Outbox") | logs("Deliver") | {
         ("sqs:SendMessage", "Unheard.Arn"),
-        ("logs:CreateLogStream", "DeliverLog.Arn"),
-        ("logs:PutLogEvents", "DeliverLog.Arn"),
     }
 
 
 def test_dispatch_may_find_send_and_log(resources: dict[str, Any]) -> None:
     """Dispatch also asks the index of due rows; no other index and no scan."""
-    assert allowed(resources, "DispatchRole") == SENDING | {
+    assert allowed(resources, "DispatchRole") == SENDING | logs("Dispatch") | {
         ("dynamodb:Query", "${Outbox.Arn}/index/due"),
-        ("logs:CreateLogStream", "DispatchLog.Arn"),
-        ("logs:PutLogEvents", "DispatchLog.Arn"),
     }
+
+
+def test_keep_may_take_the_tag_off_files_and_log(resources: dict[str, Any]) -> None:
+    """Keep can neither read, write nor delete a file, and reads no table."""
+    assert allowed(resources, "KeepRole") == hears("Outbox") | logs("Keep") | {
+        ("s3:DeleteObjectTagging", "${Files.Arn}/mails/*"),
+        ("s3:ListBucket", "Files.Arn"),
+        ("sqs:SendMessage", "UnheardFiles.Arn"),
+    }
+
+
+def test_cleanup_may_delete_files_look_for_the_mail_and_log(resources: dict[str, Any]) -> None:
+    """Cleanup can delete files and no row, and reads nothing but the outbox, by key."""
+    assert allowed(resources, "CleanupRole") == hears("History") | logs("Cleanup") | {
+        ("s3:DeleteObject", "${Files.Arn}/mails/*"),
+        ("dynamodb:GetItem", "Outbox.Arn"),
+        ("sqs:SendMessage", "UnheardFiles.Arn"),
+    }
+
+
+def test_bounce_may_write_down_bounces_and_log(resources: dict[str, Any]) -> None:
+    """The one function strangers can reach: no outbox, no file, not the mail API's account."""
+    assert allowed(resources, "BounceRole") == logs("Bounce") | {
+        ("dynamodb:PutItem", "History.Arn"),
+        ("dynamodb:GetItem", "Suppressions.Arn"),
+        ("dynamodb:PutItem", "Suppressions.Arn"),
+        ("secretsmanager:GetSecretValue", "WebhookSecret"),
+    }
+
+
+def test_bounce_reaches_only_facts_about_bounces(resources: dict[str, Any]) -> None:
+    """Of history it sees and writes the items of bounces, whose ids no mail can have."""
+    conditions = {
+        target(each["Resource"]): each["Condition"]
+        for each in statements(resources, "BounceRole")
+        if "Condition" in each
+    }
+    assert conditions == {"History.Arn": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{places.BOUNCE}*"]}}}
+    with pytest.raises(InvalidRequest):
+        places.check_key(f"{places.BOUNCE}1")
 
 
 def test_no_role_has_a_wildcard(resources: dict[str, Any]) -> None:
@@ -84,7 +139,7 @@ def test_no_role_has_a_wildcard(resources: dict[str, Any]) -> None:
     for role in roles:
         for action, resource in allowed(resources, role):
             assert "*" not in action
-            assert resource == "${Outbox.Arn}/stream/*" or "*" not in resource
+            assert resource in NARROW or "*" not in resource
 
 
 @pytest.mark.parametrize("function", ROLES)
@@ -103,3 +158,30 @@ def test_sam_added_no_policy_of_its_own(resources: dict[str, Any]) -> None:
     roles = {name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"}
     assert roles - set(ROLES.values()) == {"DispatchEveryMinuteRole"}
     assert allowed(resources, "DispatchEveryMinuteRole") == {("lambda:InvokeFunction", "Dispatch.Arn")}
+
+
+def test_strangers_reach_bounce_through_its_url_only(resources: dict[str, Any]) -> None:
+    """A new function URL answers nobody unless both are allowed, the second to calls through the URL alone."""
+    permissions = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Permission"]
+    assert sorted(permissions, key=lambda each: str(each["Action"])) == [
+        {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": "Bounce"},
+            "Principal": "*",
+            "InvokedViaFunctionUrl": True,
+        },
+        {
+            "Action": "lambda:InvokeFunctionUrl",
+            "FunctionName": {"Ref": "Bounce"},
+            "Principal": "*",
+            "FunctionUrlAuthType": "NONE",
+        },
+    ]
+
+
+def test_only_tls_reaches_the_files(resources: dict[str, Any]) -> None:
+    """Whoever it is, a request without TLS is refused."""
+    (statement,) = resources["FilesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert [target(each) for each in statement["Resource"]] == ["Files.Arn", "${Files.Arn}/*"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

@@ -47,4 +47,6 @@ def test_local_stack_runs_what_is_deployed() -> None:
     names = zipfile.ZipFile(io.BytesIO(bundle())).namelist()
     packaging = tomllib.loads((ROOT / "functions" / "pyproject.toml").read_text(encoding="utf-8"))
     packed = packaging["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"].values()
-    assert {"/".join(name.split("/")[:2]) for name in names} <= {"deliver.py", "dispatch.py", *packed}
+    handlers = {path.name for path in (ROOT / "functions").glob("*.py")}
+    assert {"/".join(name.split("/")[:2]) for name in names} <= {*handlers, *packed}
+    assert handlers <= set(names)
