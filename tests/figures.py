@@ -39,6 +39,12 @@ PROMISES = [
         "`tests/bench`, `tests/simulation`, `tests/unit/test_rate.py`",
     ),
     (
+        "What comes back is written down once, and nothing of it is lost",
+        "thousands of mutated calls of the webhook; its store failing in the middle; the same body at once and again",
+        ["webhook"],
+        "`tests/attack/test_fuzz_webhook.py`, `tests/store/test_bounce_faults.py`, `tests/e2e/test_after_the_send.py`",
+    ),
+    (
         "A person can always see, fix, stop",
         "rows mutated by hand in every way; rows filled to their last byte; a switch thrown in the middle of a batch",
         ["fuzz"],

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from outbox.cli.safe import local
 from outbox.core.row import Row
 from outbox.core.states import Status
+from outbox.flows.again import can_be_resent
+from outbox.flows.find import SUPPRESSED
 
+ANEW = ("resend", "make a new mail of it and send that; --to ADDRESS to somebody else")
+ANYWAY = ("resend --anyway", "send it although its recipient is suppressed")
 NOW, CHANGE, FIX, AGAIN, HOLD, RELEASE, CANCEL, LOOK = (
     ("resend", "send it now"),
     ("edit", "correct it: --to, --subject, --text …"),
@@ -32,8 +36,8 @@ WORDS: dict[Status | None, tuple[str, Sequence[tuple[str, str]]]] = {
         ],
     ),
     Status.HELD: ("It is put aside; it never goes by itself.", [RELEASE, CHANGE, CANCEL]),
-    Status.SENT: ("The mail API took it. Nothing is left to do; a new mail needs a new id.", []),
-    Status.CANCELLED: ("It was called back and not sent. A new mail needs a new id.", []),
+    Status.SENT: ("The mail API took it. Nothing is left to do.", [ANEW]),
+    Status.CANCELLED: ("It was called back and not sent.", [ANEW]),
     None: ("Its state is none the service knows; the service leaves it alone.", [FIX, AGAIN, CANCEL]),
 }
 
@@ -50,4 +54,5 @@ def outlook(row: Row) -> str:
 
 def steps(row: Row) -> list[tuple[str, str]]:
     """List commands that can be given now, each with what it is for."""
-    return [*WORDS[row.status][1]]
+    usual = [step for step in WORDS[row.status][1] if step is not ANEW or can_be_resent(row)]
+    return [*usual, ANYWAY] if row.status is Status.FAILED and row.error == SUPPRESSED else usual

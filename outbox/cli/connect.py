@@ -14,16 +14,23 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from outbox.adapters import aws
+from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
+from outbox.adapters.files import S3Files
 from outbox.client import Outbox
 from outbox.core import clock
 from outbox.core.errors import MissingSettings
-from outbox.core.ports import Clock, Register, Store
+from outbox.core.ports import Clock, Files, Register, Store, Suppressions
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
+from outbox.flows.again import Again
+from outbox.flows.doctor import Doctor
 from outbox.flows.find import Find
+from outbox.flows.forget import Forget
+from outbox.flows.history import History
 from outbox.flows.support import LONGEST_WHO, Support
+from outbox.flows.suppression import SuppressionList
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import ControlSettings, TableSettings, load
 
@@ -31,6 +38,8 @@ from outbox.settings import ControlSettings, TableSettings, load
 WHO_SECONDS = 2
 OUTPUTS = {"table": "OutboxTable", "history_table": "HistoryTable"}
 CONTROL = {"control_table": "ControlTable"}
+# What only some commands need, and an older stack may not have.
+BESIDE = {"suppression_table": "SuppressionTable", "bucket": "FilesBucket"}
 RATE = {"rate_per_minute": "RatePerMinute", "rate_burst": "RateBurst"}
 
 
@@ -45,6 +54,8 @@ class Options:
     table: str = ""
     history_table: str = ""
     control_table: str = ""
+    suppression_table: str = ""
+    bucket: str = ""
     who: str = ""
 
     def command(self, *words: str) -> str:
@@ -67,6 +78,14 @@ class Line:
     rate: Rate | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside the tables of mails, made on first use; None where nothing names it."""
+
+    suppressions: Callable[[], Suppressions] | None = None
+    files: Callable[[], Files] | None = None
+
+
 class Desk:
     """Everything a command asks: the flows on one store, and in whose name."""
 
@@ -78,9 +97,10 @@ class Desk:
         who: Callable[[], str],
         where: str = "",
         line: Line | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._store, self._now, self._keep, self._find_who, self.where = store, now, keep, who, where
-        self._line = line
+        self._line, self._beside = line, beside or Beside()
 
     @property
     def now(self) -> Clock:
@@ -95,7 +115,7 @@ class Desk:
     @property
     def support(self) -> Support:
         """Give what acts on single mails."""
-        return Support(self._store, self._now, self._keep)
+        return Support(self._store, self._now, self._keep, self._files)
 
     @property
     def find(self) -> Find:
@@ -103,9 +123,48 @@ class Desk:
         return Find(self._store, self._now)
 
     @property
+    def history(self) -> History:
+        """Give what looks through history, and for what came back."""
+        return History(self._store, self._now)
+
+    @property
+    def again(self) -> Again:
+        """Give what makes a new mail of one in history."""
+        return Again(self._store, self._files, self._now)
+
+    @property
+    def doctor(self) -> Doctor:
+        """Give what inspects both tables."""
+        return Doctor(self._store, self._now, self._keep)
+
+    @property
+    def suppression(self) -> SuppressionList:
+        """Give the list of addresses that get no mail. Raises `MissingSettings`."""
+        return SuppressionList(self._suppressions, self._now)
+
+    @property
+    def forget(self) -> Forget:
+        """Give what forgets a person. Raises `MissingSettings`."""
+        needed = {"OUTBOX_SUPPRESSION_TABLE": self._beside.suppressions, "OUTBOX_BUCKET": self._files}
+        if self._files is None or None in needed.values():
+            raise _missing(*(name for name, there in needed.items() if there is None))
+        return Forget(self._store, self._suppressions, self._files, self._now)
+
+    @property
     def outbox(self) -> Outbox:
         """Give what writes mails, in the person's name."""
-        return Outbox(store=self._store, now=self._now, actor=self.who, history_days=self._keep.days)
+        return Outbox(store=self._store, files=self._files, now=self._now, actor=self.who, history_days=self._keep.days)
+
+    @cached_property
+    def _suppressions(self) -> Suppressions:
+        if self._beside.suppressions is None:
+            raise _missing("OUTBOX_SUPPRESSION_TABLE")
+        return self._beside.suppressions()
+
+    @cached_property
+    def _files(self) -> Files | None:
+        """Give the bucket of the mails' files; None where nothing names it: most mails have no files."""
+        return self._beside.files() if self._beside.files else None
 
     @property
     def store(self) -> Store:
@@ -116,7 +175,7 @@ class Desk:
     def line(self) -> Line:
         """Give what the workers share; there only for a command that asked for it."""
         if self._line is None:
-            raise MissingSettings(["OUTBOX_CONTROL_TABLE"], "OUTBOX_CONTROL_TABLE: is not set.")
+            raise _missing("OUTBOX_CONTROL_TABLE")
         return self._line
 
     @property
@@ -155,7 +214,15 @@ def connect(options: Options, *, control: bool = False) -> Desk:
         lambda: who(options, session, endpoint),
         where,
         line,
+        Beside(
+            (lambda: DynamoSuppressions(client, settings.suppression_table)) if settings.suppression_table else None,
+            (lambda: S3Files(aws.s3(session, **endpoint), settings.bucket)) if settings.bucket else None,
+        ),
     )
+
+
+def _missing(*names: str) -> MissingSettings:
+    return MissingSettings(names, " ".join(f"{name}: is not set." for name in names))
 
 
 def who(options: Options, session: boto3.Session, endpoint: Mapping[str, Any]) -> str:
@@ -180,9 +247,9 @@ def _user() -> str:
 
 
 def _settings(
-    options: Options, session: boto3.Session, stack: Mapping[str, Any], outputs: Mapping[str, str]
+    options: Options, session: boto3.Session, stack: Mapping[str, Any], outputs: dict[str, str]
 ) -> TableSettings:
-    given = {name: getattr(options, name) or stack.get(name) for name in outputs}
+    given = {name: getattr(options, name) or stack.get(name) for name in outputs | BESIDE}
     kind = ControlSettings if CONTROL.keys() <= outputs.keys() else TableSettings
     names: list[str] = []
     details = ""
@@ -201,7 +268,7 @@ def _settings(
 
 
 def _stack(
-    options: Options, session: boto3.Session, endpoint: Mapping[str, Any], names: Mapping[str, str]
+    options: Options, session: boto3.Session, endpoint: Mapping[str, Any], names: dict[str, str]
 ) -> dict[str, Any]:
     client = session.client("cloudformation", config=Config(connect_timeout=5, read_timeout=20), **endpoint)
     found = client.describe_stacks(StackName=options.stack)["Stacks"][0]
@@ -210,8 +277,8 @@ def _stack(
     if absent:
         raise MissingSettings(absent, f"The stack {options.stack} has no output {' and no output '.join(absent)}.")
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-    known = {name: outputs.get(key) for name, key in names.items()} | {"history_days": parameters.get("HistoryDays")}
-    return known | {name: parameters.get(key) for name, key in RATE.items()}
+    known = {name: outputs.get(key) for name, key in (names | BESIDE).items()}
+    return known | {name: parameters.get(key) for name, key in (RATE | {"history_days": "HistoryDays"}).items()}
 
 
 def _rate(stack: Mapping[str, Any]) -> Rate | None:

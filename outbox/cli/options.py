@@ -38,3 +38,9 @@ At = Annotated[
     str | None,
     typer.Option("--at", metavar="TIME", help="Send not before, with a time zone: 2026-01-31T09:00+09:00."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where nobody can be asked.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
+Since = Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First day (UTC).")]
+Until = Annotated[str, typer.Option("--until", metavar="YYYY-MM-DD", help="Last day (UTC); today unless said.")]
+Day = Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="One day (UTC), instead of --from and --until.")]
+DeliveryId = Annotated[str, typer.Option(metavar="ID", help="The mail API's id of the delivery.")]

@@ -42,6 +42,11 @@ def say(text: object) -> None:
     show(Text(safe(text)))
 
 
+def note(text: object) -> None:
+    """Write a line beside the answer, on stderr: how far something long has come."""
+    console(stderr=True).print(Text(safe(text), style="dim"), soft_wrap=True)
+
+
 def document(data: object) -> None:
     """Write the one JSON document of a command."""
     tty = sys.stdout.isatty()

@@ -1,5 +1,6 @@
 """Parts of a mail as typed on a command line, into the form a row has."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,6 +12,8 @@ from outbox.core.errors import InvalidMail, InvalidRequest, Problem
 from outbox.flows.support import aware
 
 STDIN = Path("-")
+# A path has lost the second slash.
+IN_S3 = re.compile(r"s3:/{1,2}(?P<bucket>[^/]+)/(?P<key>.+)", re.DOTALL)
 
 
 def parts(
@@ -45,12 +48,14 @@ def moment(text: str | None) -> datetime | None:
         raise InvalidRequest(message) from None
 
 
-def attachment(path: Path) -> Attachment:
-    """Read a file to send with the mail. Raises `InvalidRequest` when it cannot be read, `InvalidMail`."""
+def attachment(place: str | Path) -> Attachment:
+    """Take a file on disk, or `s3://bucket/key`, to send with the mail. Raises `InvalidRequest`, `InvalidMail`."""
+    if found := IN_S3.fullmatch(str(place)):
+        return Attachment.from_s3(found["bucket"], found["key"])
     try:
-        return Attachment.from_path(path)
+        return Attachment.from_path(place)
     except OSError as error:
-        message = f"--attach {path}: {error.strerror or error}"
+        message = f"--attach {place}: {error.strerror or error}"
         raise InvalidRequest(message) from None
 
 

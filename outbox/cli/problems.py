@@ -34,10 +34,11 @@ LOG_IN = "Log in to AWS again, or choose other credentials: --profile, AWS_PROFI
 LOOK_FIRST = "If a change was asked for, nobody knows whether it was made: look with `outbox show ID` first."
 NO_PATH = "Is it running, and is the network up? Check --endpoint-url and --region."
 HINTS: dict[type[errors.OutboxError], str] = {
-    errors.MissingSettings: "Give --stack NAME, or name each table by its option, or set them in the environment.",
+    errors.MissingSettings: "Give --stack NAME, or name each by its option, or set them in the environment.",
     errors.NotFound: "`outbox find --to ADDRESS` or `outbox find --day YYYY-MM-DD` lists mails with their ids.",
     errors.ChangedMeanwhile: "`outbox show ID` shows it as it is now.",
     errors.KeyConflict: "Choose another --key for another mail.",
+    errors.NeedsConfirmation: "Nothing was done. If it is meant all the same, give --yes.",
 }
 
 
@@ -79,6 +80,9 @@ def _ours(error: errors.OutboxError) -> Failure:
         return Failure(kind, str(error), status, hint, details={"names": list(error.names)})
     if isinstance(error, errors.KeyConflict):
         return Failure(kind, str(error), status, hint, details={"differences": list(error.differences)})
+    if isinstance(error, errors.NeedsConfirmation):
+        warnings = list(error.warnings)
+        return Failure(kind, "Think twice first:", status, hint, warnings, {"warnings": warnings})
     if isinstance(error, errors.TooLarge):
         return Failure(kind, "The row would be larger than the table takes (400 KB); nothing was written.", status)
     return Failure(kind, str(error), status, hint)

@@ -9,7 +9,22 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from outbox.cli import output
-from outbox.cli.commands import act, demo, edit, find, line, send, show, up
+from outbox.cli.commands import (
+    act,
+    delete,
+    demo,
+    doctor,
+    edit,
+    find,
+    forget,
+    history,
+    line,
+    resend,
+    send,
+    show,
+    suppressed,
+    up,
+)
 from outbox.cli.connect import Connect, Options, connect
 from outbox.cli.desk import Cli
 from outbox.cli.options import Json
@@ -17,7 +32,7 @@ from outbox.cli.problems import Failure, explain
 from outbox.core.errors import OutboxError
 
 HELP = (
-    "Mails in the outbox: find, look at, correct, send again, hold, cancel; and stop all sending.\n\n"
+    "Mails in the outbox: find, look at, correct, send again, hold, cancel; what came back; and stop all sending.\n\n"
     "Applications write mails as rows into the outbox table. What the mail API took is in the history table; what it "
     "did not take stays in the outbox, with the reason, until it goes or a person decides.\n\n"
     "To try everything on this machine: outbox demo"
@@ -62,6 +77,16 @@ def options(  # noqa: PLR0913  each is one word on the command line
             rich_help_panel=TABLES,
         ),
     ] = "",
+    suppression_table: Annotated[
+        str,
+        typer.Option(
+            help="Table of the addresses that bounced, for suppressed and forget; else OUTBOX_SUPPRESSION_TABLE.",
+            rich_help_panel=TABLES,
+        ),
+    ] = "",
+    bucket: Annotated[
+        str, typer.Option(help="Bucket of the mails' files; else OUTBOX_BUCKET.", rich_help_panel=TABLES)
+    ] = "",
     who: Annotated[
         str,
         typer.Option(
@@ -80,18 +105,26 @@ def options(  # noqa: PLR0913  each is one word on the command line
     """Keep what stands before the command."""
     cli: Cli = context.obj
     cli.as_json = as_json
-    cli.options = Options(profile, region, endpoint_url, stack, table, history_table, control_table, who)
+    cli.options = Options(
+        profile, region, endpoint_url, stack, table, history_table, control_table, suppression_table, bucket, who
+    )
 
 
 app.command()(send.send)
 app.command()(find.find)
 app.command()(show.show)
 app.command()(edit.edit)
-app.command()(act.resend)
+app.command()(resend.resend)
 app.command()(act.cancel)
 app.command()(act.hold)
 app.command()(act.release)
 app.command()(act.confirm)
+app.command()(history.history)
+app.command()(history.bounces)
+app.add_typer(suppressed.app, name="suppressed")
+app.command()(forget.forget)
+app.command()(delete.delete)
+app.command()(doctor.doctor)
 app.command()(line.pause)
 app.command()(line.resume)
 app.command()(line.status)

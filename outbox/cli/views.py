@@ -8,12 +8,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from outbox.cli import advice
+from outbox.cli import advice, bounced
 from outbox.cli.connect import Options
 from outbox.cli.safe import cell, local, safe, words
 from outbox.core.mail import FIELDS
 from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, Status
+from outbox.flows.history import Kept
 
 COLORS = {
     Status.SENT: "green",
@@ -24,9 +25,19 @@ COLORS = {
 }
 BODY_LINES, BODY_CHARS = 12, 1000
 # In words of their own above, or for the service alone.
-SHOWN = {"id", "status", "timeline", "reason", *FIELDS}
+SHOWN = {"id", "resend_of", "resent_as", "left_out", "status", "timeline", "reason", "files", "body", *FIELDS}
 SERVICE = {"lane", "due_at", "problem", "problem_at", "claim", "claimed_at", "fingerprint", "day", "recipient"}
-TIMES = ("created_at", "send_at", "due_at", "claimed_at", "check_from", "check_until", "problem_at", "finished_at")
+TIMES = (
+    "created_at",
+    "send_at",
+    "due_at",
+    "claimed_at",
+    "check_from",
+    "check_until",
+    "problem_at",
+    "finished_at",
+    "forgotten_at",
+)
 
 
 def where(row: Row) -> str:
@@ -37,6 +48,11 @@ def where(row: Row) -> str:
 def as_json(row: Row) -> dict[str, Any]:
     """Give a mail for a script: its row exactly as it is stored."""
     return {"id": row.id, "where": where(row), "row": dict(row.item)}
+
+
+def with_bounces(kept: Kept) -> dict[str, Any]:
+    """Give a mail and what came back of it for a script, as they are stored."""
+    return as_json(kept.row) | {"bounces": [dict(bounce) for bounce in kept.bounces]}
 
 
 def listing(rows: Iterable[Row], *, wide: bool) -> Table:
@@ -68,10 +84,13 @@ def when(row: Row) -> str:
     return f"since {local(row.item.get('problem_at') or row.item.get('created_at', ''))}"
 
 
-def page(row: Row, options: Options, *, full: bool = False) -> Iterator[RenderableType]:
-    """Draw everything about one mail: where it is, why, its parts, what happened, what one can do about it."""
+def page(kept: Kept, options: Options, *, full: bool = False) -> Iterator[RenderableType]:
+    """Draw everything about one mail: where it is, why, its parts, what happened, what came back, what one can do."""
+    row = kept.row
     yield _facts(row)
     yield from _bodies(row, full=full)
+    if kept.bounces:
+        yield bounced.came_back(kept.bounces)
     if row.timeline:
         yield _timeline(row.timeline)
     yield from todo(row, options)
@@ -86,7 +105,7 @@ def todo(row: Row, options: Options) -> Iterator[Text]:
 
 def to_copy(options: Options, command: str, mail_id: str) -> str:
     """Write a command on a mail for a shell; an id that looks like an option is told apart."""
-    return options.command(command, *(["--"] if mail_id.startswith("-") else []), mail_id)
+    return options.command(*command.split(), *(["--"] if mail_id.startswith("-") else []), mail_id)
 
 
 def _facts(row: Row) -> Table:
@@ -109,6 +128,9 @@ def _attributes(row: Row) -> Iterator[tuple[str, str]]:
             yield name, words(item[name])
     for attached in item.get("attachments") or []:
         yield "attachment", _file(attached)
+    yield from bounced.linked(row)
+    if "body" in item:
+        yield "texts", f"in the bucket, {_size(item['body'])}"
     for name in TIMES:
         if name in item:
             yield name, local(item[name])
@@ -119,7 +141,14 @@ def _attributes(row: Row) -> Iterator[tuple[str, str]]:
 def _file(attached: Any) -> str:  # noqa: ANN401  a person may have typed anything
     if not isinstance(attached, dict):
         return words(attached)
-    return ", ".join(words(attached.get(name, f"no {name}")) for name in ("name", "mime", "content"))
+    return ", ".join([*(words(attached.get(name, f"no {name}")) for name in ("name", "mime")), _size(attached)])
+
+
+def _size(stored: Any) -> str:  # noqa: ANN401  as above
+    if not isinstance(stored, dict):
+        return words(stored)
+    size = stored.get("size")
+    return f"{size:,} bytes" if isinstance(size, int) else words(stored.get("content", "no size"))
 
 
 def _bodies(row: Row, *, full: bool) -> Iterator[RenderableType]:

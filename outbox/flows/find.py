@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 from outbox.core import places
-from outbox.core.errors import InvalidRequest
+from outbox.core.errors import InvalidRequest, NotFound
 from outbox.core.ports import Clock, Page, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import DUE, FINISHED, IN_FLIGHT, PROBLEMS, Status
 
+# The word by which the sender says that a mail's recipient is on the suppression list.
+SUPPRESSED = "suppressed"
 PAGE = 100
+MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,33 @@ class Find:
 
         History is asked only by `to`, `delivery_id`, `day` or a state that lives there. Raises `InvalidRequest`.
         """
-        if not 1 <= limit <= 10_000:
-            message = "limit must be from 1 to 10,000"
-            raise InvalidRequest(message)
+        check_limit(limit)
         if wanted.status is not None and wanted.status not in FINISHED and (wanted.day or wanted.delivery_id):
             message = f"day and delivery_id are asked of history, where nothing is {wanted.status}"
             raise InvalidRequest(message)
         rows = (Row(item) for item in self._candidates(wanted))
-        return list(islice(_once(row for row in rows if wanted.matches(row) and self._kept(row)), limit))
+        now = self.clock()
+        return list(islice(once(row for row in rows if wanted.matches(row) and not expired(row.item, now)), limit))
+
+    def addressed(self, email: str) -> list[Row]:
+        """List unsent mails that go to an address (in lower case), as a copy too.
+
+        The problems index shows no copies: each of its rows to somebody else costs a read.
+        """
+        candidates = (*self._waiting(None), *map(self._whole(email), self._problems(None)))
+        return list(once(Row(item) for item in candidates if email in recipients(item)))
+
+    def suppressed(self, email: str) -> list[Row]:
+        """List the FAILED mails that wait because their recipient (in lower case) is suppressed."""
+        rows = map(Row, self._problems(Status.FAILED))
+        return [row for row in rows if row.error == SUPPRESSED and places.recipient(row.item.get("to", "")) == email]
+
+    def _whole(self, email: str) -> Callable[[Item], Item]:
+        def read(item: Item) -> Item:
+            known = places.recipient(item.get("to", "")) == email
+            return item if known else self.store.get(str(item["id"])) or item
+
+        return read
 
     def _candidates(self, wanted: Wanted) -> Iterator[Item]:
         in_outbox = wanted.status not in FINISHED and not wanted.delivery_id and not wanted.day
@@ -70,40 +92,69 @@ class Find:
     def _problems(self, status: Status | None) -> Iterator[Item]:
         for state in sorted(PROBLEMS):
             if status in (None, state):
-                yield from _all(lambda cursor, state=state: self.store.by_problem(state, PAGE, cursor))  # type: ignore[misc]
+                yield from everything(lambda cursor, state=state: self.store.by_problem(state, PAGE, cursor))  # type: ignore[misc]
 
     def _waiting(self, status: Status | None) -> Iterator[Item]:
         if status is not None and status not in DUE | IN_FLIGHT:
             return
         for lane in (*places.lanes(urgent=True), *places.lanes(urgent=False)):
-            yield from _all(lambda cursor, lane=lane: self.store.by_lane(lane, PAGE, cursor))  # type: ignore[misc]
+            yield from everything(lambda cursor, lane=lane: self.store.by_lane(lane, PAGE, cursor))  # type: ignore[misc]
 
     def _history(self, wanted: Wanted) -> Iterator[Item]:
         if wanted.delivery_id:
             yield from self.store.by_delivery(wanted.delivery_id).items
         elif "@" in wanted.to:
-            yield from _all(lambda cursor: self.store.by_recipient(wanted.to.strip().lower(), PAGE, cursor))
+            yield from everything(lambda cursor: self.store.by_recipient(wanted.to.strip().lower(), PAGE, cursor))
         elif wanted.day or wanted.status in FINISHED:
             for partition in self._days(wanted.day):
-                yield from _all(lambda cursor, day=partition: self.store.by_day(day, PAGE, cursor))  # type: ignore[misc]
+                yield from everything(lambda cursor, day=partition: self.store.by_day(day, PAGE, cursor))  # type: ignore[misc]
 
     def _days(self, day: str) -> Iterable[str]:
         if not day:
             now = self.clock()
             return [part for back in (0, 1) for part in places.days(f"{now - timedelta(days=back):%Y-%m-%d}")]
-        try:
-            return places.days(f"{datetime.strptime(day, '%Y-%m-%d'):%Y-%m-%d}")  # noqa: DTZ007  a date has no zone
-        except ValueError:
-            message = "day must be a date of the form YYYY-MM-DD (UTC)"
-            raise InvalidRequest(message) from None
-
-    def _kept(self, row: Row) -> bool:
-        """Leave out what has expired: the table may take two days to delete it."""
-        expires = row.item.get("expires_at")
-        return not isinstance(expires, int) or expires > self.clock().timestamp()
+        return places.days(utc_date("day", day).isoformat())
 
 
-def _all(page_of: Callable[[str | None], Page]) -> Iterator[Item]:
+def anywhere(store: Store, mail_id: str) -> Row:
+    """Give a mail wherever it is. Raises `NotFound`."""
+    for read in (store.get, store.get_finished, store.get):
+        # It may move from the outbox to history between two reads, and back is impossible: hence the order.
+        item = read(mail_id)
+        if item is not None:
+            return Row(item)
+    raise NotFound(mail_id)
+
+
+def recipients(item: Item) -> frozenset[str]:
+    """Give all addresses of a mail, in lower case: to, cc and bcc."""
+    return frozenset({places.recipient(item.get("to", "")), *(copy["recipient"] for copy in places.copies(item))})
+
+
+def expired(item: Item, now: datetime) -> bool:
+    """Tell whether a row of history is over: the table may take two days to delete it."""
+    expires = item.get("expires_at")
+    return isinstance(expires, int) and expires <= now.timestamp()
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a list longer than anybody reads. Raises `InvalidRequest`."""
+    if not 1 <= limit <= MOST:
+        message = f"limit must be from 1 to {MOST:,}"
+        raise InvalidRequest(message)
+
+
+def utc_date(name: str, written: str) -> date:
+    """Read a date of the form YYYY-MM-DD. Raises `InvalidRequest`, with its name."""
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007  a date has no zone
+    except ValueError:
+        message = f"{name} must be a date of the form YYYY-MM-DD (UTC)"
+        raise InvalidRequest(message) from None
+
+
+def everything(page_of: Callable[[str | None], Page]) -> Iterator[Item]:
+    """Go through a list page by page."""
     cursor: str | None = None
     while True:
         page = page_of(cursor)
@@ -113,7 +164,7 @@ def _all(page_of: Callable[[str | None], Page]) -> Iterator[Item]:
             return
 
 
-def _once(rows: Iterable[Row]) -> Iterator[Row]:
+def once(rows: Iterable[Row]) -> Iterator[Row]:
     """Leave out a mail that moved from one index to the next while we looked."""
     seen: set[str] = set()
     for row in rows:

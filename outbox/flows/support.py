@@ -9,51 +9,62 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from outbox.core import doubt, moves
+from outbox.core import doubt, moves, places
 from outbox.core.change import Expect, Patch, seen
 from outbox.core.errors import (
     ChangedMeanwhile,
     InvalidMail,
     InvalidRequest,
     Lost,
-    NotFound,
+    MissingSettings,
     Problem,
     RowBroken,
     WrongState,
 )
-from outbox.core.mail import FIELDS
-from outbox.core.ports import Clock, Store
+from outbox.core.mail import BODY, FIELDS, Mail
+from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Event, Row, mail_of
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
 from outbox.core.text import bad_character, shorten
+from outbox.flows.find import SUPPRESSED, anywhere
 from outbox.flows.write import finish, write
 
 TRIES = 5
 LONGEST_WHO = 100
 EDITABLE = tuple(name for name in FIELDS if name != "attachments")
+ANYWAY = "send_anyway"
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Acts on single mails for a person, or for the application that wrote them."""
+    """Acts on single mails for a person, or for the application that wrote them; `files` only to delete them."""
 
     store: Store
     clock: Clock
     keep: Retention
+    files: Files | None = None
 
     def show(self, mail_id: str) -> Row:
         """Give a mail wherever it is. Raises `NotFound`."""
-        for read in (self.store.get, self.store.get_finished, self.store.get):
-            # It may move from the outbox to history between two reads, and back is impossible: hence the order.
-            item = read(mail_id)
-            if item is not None:
-                return Row(item)
-        raise NotFound(mail_id)
+        return anywhere(self.store, mail_id)
 
-    def resend(self, mail_id: str, who: str) -> Row:
-        """Send a mail again, or now instead of later. Raises `NotFound`, `WrongState`."""
-        return self._act(mail_id, who, "sent again", lambda row: moves.pending(row, self.clock(), who, "sent again"))
+    def resend(self, mail_id: str, who: str, *, anyway: bool = False) -> Row:
+        """Send a mail again, or now instead of later. Raises `NotFound`, `WrongState`.
+
+        `anyway`: although its recipient is suppressed; only for a mail that failed for that, and for this one time.
+        """
+
+        def patch(row: Row) -> Patch:
+            if not anyway:
+                return _obeying(moves.pending(row, self.clock(), who, "sent again"))
+            if row.status is not Status.FAILED or row.error != SUPPRESSED:
+                why = "only a mail that FAILED because its recipient is suppressed is"
+                raise WrongState(row.id, _word(row), "sent anyway", why)
+            rings = moves.pending(row, self.clock(), who, "sent again although suppressed")
+            return Patch({**rings.assign, ANYWAY: True}, rings.drop)
+
+        return self._act(mail_id, who, "sent again", patch)
 
     def hold(self, mail_id: str, who: str, note: str = "") -> Row:
         """Put a mail aside until a person releases it. Raises `NotFound`, `WrongState`."""
@@ -74,7 +85,7 @@ class Support:
 
     def cancel(self, mail_id: str, who: str) -> Row:
         """Move a mail that was not sent to history as CANCELLED. Raises `NotFound`, `WrongState`."""
-        _check_who(who)
+        check_who(who)
         for _ in range(TRIES):
             row = self._movable(mail_id, "cancelled")
             finished = moves.cancelled(row, self.clock(), self.keep, who)
@@ -90,7 +101,7 @@ class Support:
 
     def confirm(self, mail_id: str, who: str, delivery_id: str = "") -> Row:
         """Move an UNKNOWN mail to history because a person says it was sent. Raises `NotFound`, `WrongState`."""
-        _check_who(who)
+        check_who(who)
         for _ in range(TRIES):
             row = self._movable(mail_id, "confirmed as sent")
             if row.status is not Status.UNKNOWN:
@@ -102,6 +113,25 @@ class Support:
                 continue
             return Row(finished)
         raise ChangedMeanwhile(mail_id)
+
+    def delete(self, mail_id: str, who: str, *, files: bool = False) -> Row:
+        """Delete a finished mail from history, and with `files` what it has in the bucket; give it as it was.
+
+        Its idempotency key may be used again then. One that was interrupted is completed by a second call, or there
+        is nothing left of it. Raises `NotFound`; `WrongState` for an unsent mail, or a file that cannot be deleted;
+        `MissingSettings` where the bucket is not known.
+        """
+        check_who(who)
+        row = self.show(mail_id)
+        if row.status not in FINISHED or not places.is_mail(row.id):
+            raise WrongState(mail_id, _word(row), "deleted", "only a mail in history is; cancel an unsent one first")
+        if files and row.own_files:
+            self._delete_files(row)
+        for copy in places.copies(row.item):
+            self.store.erase(copy["id"])
+        # Last, because it names all the others.
+        self.store.erase(mail_id)
+        return row
 
     def edit(  # noqa: PLR0913  who, what, when, and against which version
         self,
@@ -118,7 +148,7 @@ class Support:
         `changes` are in the form the row has: text, lists of text. `revision`: the version the person looked at.
         Raises `InvalidMail` (nothing is saved), `ChangedMeanwhile`, `NotFound`, `WrongState`, `TooLarge`.
         """
-        _check_who(who)
+        check_who(who)
         _check_editable(changes)
         row = self._movable(mail_id, "edited")
         if revision is not None and row.revision != revision:
@@ -131,30 +161,25 @@ class Support:
 
     def _edit(self, row: Row, changes: Mapping[str, Any], who: str, *, send: bool, send_at: datetime | None) -> Patch:
         now = self.clock()
-        try:
-            mail = mail_of(
-                {name: value for name, value in {**row.item, **changes}.items() if value not in (None, "", [], {})}
-            )
-        except RowBroken as broken:
-            raise InvalidMail([broken.problem]) from None
+        mail = _changed(row, changes)
         content = mail.to_item()
         differing = {
             name: [_brief(row.item.get(name)), _brief(content.get(name))]
             for name in EDITABLE
             if name in changes and row.item.get(name) != content.get(name)
         }
-        patch = moves.edited(row, mail, now, who, differing)
+        patch = _obeying(moves.edited(row, mail, now, who, differing))
         saved = Row(patch.applied(row.item)) if differing else row
         if send_at and send_at > now:
             then = moves.scheduled(saved, send_at, now, who, "scheduled")
         elif send or send_at:
-            then = moves.pending(saved, now, who, "sent again")
+            then = _obeying(moves.pending(saved, now, who, "sent again"))
         else:
             return patch
         return _then(patch, then) if differing else then
 
     def _act(self, mail_id: str, who: str, what: str, patch_of: Callable[[Row], Patch]) -> Row:
-        _check_who(who)
+        check_who(who)
         first = row = self._movable(mail_id, what)
         ours: list[Event] = []
         for _ in range(TRIES):
@@ -170,6 +195,13 @@ class Support:
             if row.status is not first.status:
                 break  # What the person asked for was meant for the state they saw.
         raise ChangedMeanwhile(mail_id)
+
+    def _delete_files(self, row: Row) -> None:
+        if self.files is None:
+            raise MissingSettings(["OUTBOX_BUCKET"], "OUTBOX_BUCKET: is not set; the mail's files lie in that bucket.")
+        if failed := self.files.delete(row.own_files):
+            why = f"{len(failed)} of its files cannot be deleted ({', '.join(sorted(set(failed.values())))})"
+            raise WrongState(row.id, _word(row), "deleted", why)
 
     def _drop(self, row: Row, expect: Expect, who: str) -> Row:
         """Take a second row of a mail that history has out of the outbox; history tells who did it."""
@@ -205,7 +237,8 @@ def aware(moment: datetime) -> datetime:
         raise InvalidRequest(message) from None
 
 
-def _check_who(who: str) -> None:
+def check_who(who: str) -> None:
+    """Refuse to act for nobody, or under a name that would break a timeline. Raises `InvalidRequest`."""
     if not isinstance(who, str) or not 0 < len(who) <= LONGEST_WHO or bad_character(who):
         message = f"who asks must be text of 1 to {LONGEST_WHO} characters without control characters"
         raise InvalidRequest(message)
@@ -215,6 +248,27 @@ def _check_editable(changes: Mapping[str, Any]) -> None:
     wrong = [name for name in changes if name not in EDITABLE]
     if wrong:
         raise InvalidMail([Problem(name, f"cannot be edited; these can: {', '.join(EDITABLE)}") for name in wrong])
+
+
+def _changed(row: Row, changes: Mapping[str, Any]) -> Mail:
+    """Give the mail as a person changes it. Raises `InvalidMail`."""
+    whole = {**row.item, **changes}
+    if "body" in row.item:
+        cleared = [name for name in BODY if name in changes and changes[name] in ("", {})]
+        if cleared:
+            rule = "lies in the bucket, where it can be replaced but not taken away"
+            raise InvalidMail([Problem(name, rule) for name in cleared])
+        # The texts are not at hand and not touched; those on the row win over them when the mail is sent.
+        whole = {"text": "-", **{name: value for name, value in whole.items() if name != "body"}}
+    try:
+        return mail_of({name: value for name, value in whole.items() if value not in (None, "", [], {})})
+    except RowBroken as broken:
+        raise InvalidMail([broken.problem]) from None
+
+
+def _obeying(patch: Patch) -> Patch:
+    """Take back a leave to send to a suppressed address: it was given for the mail and the moment it was seen in."""
+    return Patch(patch.assign, patch.drop | {ANYWAY})
 
 
 def _then(first: Patch, second: Patch) -> Patch:

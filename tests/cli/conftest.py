@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from outbox import Outbox
 from outbox.cli import program
-from outbox.cli.connect import Desk, Line, Options
+from outbox.cli.connect import Beside, Desk, Line, Options
 from outbox.core.mail import Mail
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.testing.bounces import MemorySuppressions
 from tests.conftest import Service, make_mail
+from tests.flows.bounces import bounce
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Terminal:
     capsys: pytest.CaptureFixture[str]
     store: Any = None
     rate: Rate | None = None
+    suppressions: MemorySuppressions = field(default_factory=MemorySuppressions)
 
     def __call__(self, *arguments: str) -> Ended:
         self.capsys.readouterr()
@@ -49,7 +52,8 @@ class Terminal:
     def _connect(self, options: Options, *, control: bool = False) -> Desk:
         store, clock = self.store or self.service.store, self.service.clock
         line = Line(self.service.register, self.rate) if control else None
-        return Desk(store, clock, Retention(400), lambda: options.who or "alice", "tables in memory", line)
+        beside = Beside(lambda: self.suppressions, lambda: self.service.files)
+        return Desk(store, clock, Retention(400), lambda: options.who or "alice", "tables in memory", line, beside)
 
     @property
     def outbox(self) -> Outbox:
@@ -72,6 +76,10 @@ class Terminal:
 
     def status(self, mail_id: str) -> str:
         return self.service.status(mail_id)
+
+    def came_back(self, mail_id: str, email: str, kind: str = "HARDERROR", **parts: Any) -> None:
+        """Tell of a bounce of a sent mail, as the webhook writes it down."""
+        bounce(self.service, parts.pop("delivery_id", self.row(mail_id).delivery_id), email, kind, **parts)
 
     def _settled(self, mail_id: str, parts: dict[str, Any], answer: Callable[[Mail], Any] | None) -> str:
         self.write(mail_id, **parts)

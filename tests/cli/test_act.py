@@ -44,8 +44,9 @@ def test_one_of_several_fails(terminal: Terminal) -> None:
         ("nobody", False),
         ("b", True),
     ]
-    assert [each["error"]["kind"] for each in ended.json["results"] if "error" in each] == ["WrongState", "NotFound"]
-    assert "not done" in terminal("resend", "gone").out
+    kinds = [each["error"]["kind"] for each in ended.json["results"] if "error" in each]
+    assert kinds == ["NeedsConfirmation", "NotFound"]
+    assert "not done" in terminal("hold", "gone").out
 
 
 def test_cancel_asks(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,13 @@ from tests.cli.conftest import Terminal
 
 AWS = (
     *("OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE", "OUTBOX_CONTROL_TABLE", "OUTBOX_ACTOR"),
+    *("OUTBOX_SUPPRESSION_TABLE", "OUTBOX_BUCKET"),
     *("OUTBOX_RATE_PER_MINUTE", "OUTBOX_RATE_BURST", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"),
 )
 COMMANDS = (
     *("send", "find", "show", "edit", "resend", "cancel", "hold", "release", "confirm"),
     *("pause", "resume", "status", "up", "demo"),
+    *("history", "bounces", "suppressed", "forget", "delete", "doctor"),
 )
 
 
@@ -81,10 +83,28 @@ def test_json_before_the_command(terminal: Terminal) -> None:
         ("show", "nobody"),
         ("edit", "m", "--to", "x"),
         ("find", "--limit", "0"),
+        ("history",),
+        ("history", "--to", "part"),
+        ("bounces",),
+        ("resend", "sent"),
+        ("resend", "sent", "--to", "hanako@example.com"),
+        ("resend", "m", "--to", "hanako@example.com"),
+        ("suppressed", "list"),
+        ("suppressed", "show", "taro@example.com"),
+        ("suppressed", "lift", "taro@example.com", "--resend"),
+        ("suppressed", "add", "taro@example.com"),
+        ("suppressed", "add", "nobody"),
+        ("forget", "taro@example.com"),
+        ("forget", "taro@example.com", "--dry-run"),
+        ("forget", "taro@example.com", "--yes"),
+        ("delete", "sent", "--files", "--yes"),
+        ("delete", "m", "--yes"),
+        ("doctor", "--repair"),
     ],
 )
 def test_one_document(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     """With --json stdout is one document and stderr is empty, whether it went well or not."""
+    terminal.write_sent("sent")
     terminal.write("m")
     terminal.write("held")
     terminal("hold", "held")
@@ -136,6 +156,25 @@ def test_only_the_commands_of_the_line_need_its_table(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OUTBOX_RATE_PER_MINUTE", "120")
     monkeypatch.setenv("OUTBOX_RATE_BURST", "2")
     assert connect(options, control=True).line.rate == Rate(120, 2)
+
+
+@pytest.mark.usefixtures("no_settings")
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (("suppressed", "list"), ["OUTBOX_SUPPRESSION_TABLE"]),
+        (("forget", "a@example.com", "--yes"), ["OUTBOX_SUPPRESSION_TABLE", "OUTBOX_BUCKET"]),
+        (("--bucket", "files", "forget", "a@example.com", "--yes"), ["OUTBOX_SUPPRESSION_TABLE"]),
+    ],
+)
+def test_what_only_some_commands_need_is_missed_by_them_alone(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...], names: list[str]
+) -> None:
+    """A list of bounced addresses and a bucket are named when a command needs them, before anything is done."""
+    tables = ("--table", "mine", "--history-table", "old", "--region", "eu-west-1", "--as", "bob")
+    # Nothing is asked of AWS before that.
+    assert program.run([*tables, "--endpoint-url", "http://127.0.0.1:9", *command, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["names"] == names
 
 
 @pytest.mark.usefixtures("no_settings")

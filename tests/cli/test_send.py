@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from outbox import Attachment
 from tests.cli.conftest import Terminal
 
 MAIL = ("--from", "Shop <shop@example.com>", "--to", "taro@example.com", "--subject", "Hello", "--text", "Hi.")
@@ -46,7 +47,8 @@ def test_every_part(terminal: Terminal, tmp_path: Path) -> None:
     assert [str(each) for each in mail.cc] == ["a@example.com", "B <b@example.com>"]
     assert [each.email for each in mail.bcc] == ["c@example.com"]
     assert (str(mail.reply_to), mail.tags) == ("r@example.com", ("one", "two"))
-    assert (mail.attachments[0].name, mail.attachments[0].content) == ("terms.txt", b"terms\x00")
+    assert mail.attachments == (Attachment("terms.txt", b"terms\x00"),)
+    assert list(terminal.service.files.objects.values()) == [b"terms\x00"]
     assert dict(mail.insert_code) == {"NAME": "Taro=san"}
     assert (mail.urgent, mail.on_unknown, mail.encoding) == (True, "resend", "ISO-2022-JP")
     assert mail.list_unsubscribe is not None
@@ -54,6 +56,24 @@ def test_every_part(terminal: Terminal, tmp_path: Path) -> None:
         "mailto:out@example.com",
         "https://example.com/out",
     )
+
+
+def test_a_file_from_s3(terminal: Terminal) -> None:
+    """An object is named by its address, and goes under the last part of its key."""
+    terminal.service.files.elsewhere["reports", "2026/あ b.csv", ""] = b"a,b"
+
+    terminal("send", *MAIL, "--attach", "s3://reports/2026/あ b.csv", "--key", "k-1")
+
+    assert terminal.row("k-1").mail().attachments == (Attachment("あ b.csv", b"a,b"),)
+
+
+def test_a_file_from_s3_that_is_not_there(terminal: Terminal) -> None:
+    """The address is told, and nothing is written."""
+    ended = terminal("send", *MAIL, "--attach", "s3://reports/none.csv")
+
+    assert ended.status == 1
+    assert "s3://reports/none.csv" in ended.err
+    assert terminal.service.store.outbox == {}
 
 
 def test_later(terminal: Terminal) -> None:

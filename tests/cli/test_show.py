@@ -60,13 +60,30 @@ def test_long_body(terminal: Terminal) -> None:
 
 def test_json_is_exact(terminal: Terminal) -> None:
     """JSON holds the row without a loss, bytes as base64, and what can be done as commands."""
-    terminal.write("files", text="a\tb\r\n太郎", attachments=[Attachment("a.bin", b"\x00\xff")])
+    terminal.write("files", text="a\tb\r\n太郎")
+    terminal.service.store.edit("files", attachments=[Attachment("a.bin", b"\x00\xff").to_item()])
 
     document = terminal("show", "files", "--json").json
 
     assert document["row"]["text"] == "a\tb\r\n太郎"
     assert base64.b64decode(document["row"]["attachments"][0]["content"]) == b"\x00\xff"
     assert {"command": "outbox hold files", "purpose": "put it aside until it is released"} in document["can"]
+
+
+def test_files(terminal: Terminal) -> None:
+    """Each file is shown with its type and size, wherever it lies, and so are texts that lie in the bucket."""
+    codes = {"a": "x" * 300_000}
+    terminal.write("files", attachments=[Attachment("請求書.pdf", b"x" * 12_345)], insert_code=codes)
+    part = Attachment("a.bin", b"\x00\xff").to_item()
+    terminal.service.store.edit("files", attachments=[*terminal.row("files").item["attachments"], part])
+
+    out = terminal("show", "files").out
+
+    assert "請求書.pdf, application/pdf, 12,345 bytes" in out
+    assert "a.bin, application/octet-stream, 2 bytes" in out
+    assert "texts" in out
+    assert "in the bucket, 300,0" in out
+    assert "mails/files/" not in out
 
 
 def test_not_found(terminal: Terminal) -> None:
@@ -127,3 +144,51 @@ def test_broken_row(terminal: Terminal, broken: dict[str, Any]) -> None:
 
     for arguments in (("show", "bad"), ("show", "bad", "--json"), ("find",), ("find", "--json")):
         assert terminal(*arguments).status == 0
+
+
+def test_what_came_back(terminal: Terminal) -> None:
+    """Bounces of the mail are on its page, and as they are stored in JSON; a hostile message moves nothing."""
+    terminal.write_sent("m", cc=["cc@example.com"])
+    terminal.came_back("m", "cc@example.com", message=HOSTILE)
+    terminal.came_back("m", "stranger@example.com")
+
+    ended, document = terminal("show", "m"), terminal("show", "m", "--json").json
+
+    assert "HARDERROR 550" in ended.out
+    assert "stranger" not in ended.out
+    assert not set(ended.out) & set("\x1b\x07\x9b\u202e\x00\r")
+    assert [bounce["recipient"] for bounce in document["bounces"]] == ["cc@example.com"]
+
+
+def test_links_between_mails(terminal: Terminal) -> None:
+    """The old mail names the new one and who made it, the new one the old; and how to make one is told."""
+    terminal.write_sent("old")
+    document = terminal("resend", "old", "--yes", "--json").json["results"][0]
+
+    old, new = terminal("show", "old").out, terminal("show", document["resent_as"]).out
+
+    assert f"{document['resent_as']}, " in old
+    assert ", by alice" in old
+    assert "outbox resend old" in old
+    assert "resend of" in new
+    assert document["id"] == "old"
+
+
+def test_who_was_left_out(terminal: Terminal) -> None:
+    """A copy that was not sent is told with its reason, whatever a hand made of it."""
+    terminal.write_sent("m")
+    left_out: list[Any] = [{"address": "cc@example.com", "reason": "suppressed without end"}, HOSTILE, {"x": 1}]
+    terminal.service.store.history["m"]["left_out"] = left_out
+
+    out = terminal("show", "m").out
+
+    assert "cc@example.com: suppressed without end" in out
+    assert not set(out) & set("\x1b\x07\x9b\u202e\x00\r")
+
+
+def test_a_suppressed_mail_says_how_to_send_it_anyway(terminal: Terminal) -> None:
+    """The command stands among the others, with its option."""
+    terminal.write_failed("m")
+    terminal.service.store.edit("m", error="suppressed")
+
+    assert "outbox resend --anyway m" in terminal("show", "m").out

@@ -1,9 +1,21 @@
 """People act on mails: seen, corrected, sent again, held, released, cancelled; with their name kept."""
 
+from dataclasses import replace
+
 import pytest
 
-from outbox import ChangedMeanwhile, InvalidMail, InvalidRequest, NotFound, WrongState
+from outbox import (
+    Attachment,
+    ChangedMeanwhile,
+    InvalidMail,
+    InvalidRequest,
+    MissingSettings,
+    NotFound,
+    WrongState,
+)
 from outbox.core.errors import OutcomeUnknown, Rejected
+from outbox.flows.suppression import SuppressionList
+from outbox.testing.bounces import MemorySuppressions
 
 
 @pytest.fixture
@@ -252,3 +264,104 @@ def test_an_unknown_id_is_said(service):
     """A mail that is nowhere is told as such."""
     with pytest.raises(NotFound, match="nowhere"):
         service.support.resend("nowhere", "alice")
+
+
+@pytest.fixture
+def suppressed(service, mail):
+    """Give the id of a mail that failed because its recipient is suppressed."""
+    service.suppression = SuppressionList(MemorySuppressions(), service.clock)
+    service.suppression.add("taro@example.com", "bob", "he asked for it.")
+    mail_id = service.outbox.enqueue(mail()).id
+    service.ring_until_quiet()
+    assert service.row(mail_id).error == "suppressed"
+    return mail_id
+
+
+def test_a_suppressed_mail_can_be_sent_anyway(service, suppressed):
+    """A person's word stands above the list, for this mail and this once; the timeline says so."""
+    service.support.resend(suppressed, "alice", anyway=True)
+    assert service.store.get(suppressed)["send_anyway"] is True
+    service.ring_until_quiet()
+    assert service.status(suppressed) == "SENT"
+    assert ("alice", "sent again although suppressed") in whats(service, suppressed)
+
+
+def test_without_anyway_the_list_is_obeyed_again(service, suppressed):
+    """A leave that was given does not outlive the next decision or correction."""
+    for act in (
+        lambda: service.support.resend(suppressed, "bob"),
+        lambda: service.support.edit(suppressed, {"subject": "Other"}, "bob", send=True),
+        lambda: service.support.edit(suppressed, {"to": "Taro <taro@example.com>"}, "bob"),
+    ):
+        service.store.edit(suppressed, send_anyway=True)
+        act()
+        assert "send_anyway" not in service.store.get(suppressed)
+    service.ring_until_quiet()
+    assert service.status(suppressed) == "FAILED"
+
+
+def test_only_a_suppressed_mail_is_sent_anyway(service, failed):
+    """There is nothing to override on another mail."""
+    with pytest.raises(WrongState, match="suppressed"):
+        service.support.resend(failed, "alice", anyway=True)
+    assert service.status(failed) == "FAILED"
+
+
+@pytest.fixture
+def with_files(service, mail):
+    """Give the row of a sent mail with a copy and a file."""
+    mail_id = service.outbox.enqueue(mail(cc=["cc@example.com"], attachments=[Attachment("a.txt", b"a")])).id
+    service.ring_until_quiet()
+    return service.row(mail_id)
+
+
+def test_a_finished_mail_is_deleted_with_its_copies(service, with_files):
+    """Nothing finds it any more; its files stay unless they are asked for."""
+    service.support.delete(with_files.id, "alice")
+    assert service.store.history == {}
+    assert len(service.files.objects) == 1
+    with pytest.raises(NotFound):
+        service.support.delete(with_files.id, "alice")
+
+
+def test_a_mail_is_deleted_with_its_files(service, with_files):
+    """Only files under its own prefix go, whatever its row names."""
+    service.files.objects["mails/other/1/0"] = b"b"
+    foreign = {"name": "b", "mime": "text/plain", "size": 1, "sha256": "0" * 64, "key": "mails/other/1/0"}
+    service.store.history[with_files.id]["attachments"].append(foreign)
+    replace(service.support, files=service.files).delete(with_files.id, "alice", files=True)
+    assert (service.store.history, list(service.files.objects)) == ({}, ["mails/other/1/0"])
+
+
+def test_files_that_cannot_be_deleted_keep_the_mail(service, with_files):
+    """The row is what names them: it goes last."""
+    support = replace(service.support, files=service.files)
+    service.files.undeletable = {with_files.own_files[0]: "AccessDenied"}
+    with pytest.raises(WrongState, match="AccessDenied"):
+        support.delete(with_files.id, "alice", files=True)
+    assert with_files.id in service.store.history
+    with pytest.raises(MissingSettings, match="OUTBOX_BUCKET"):
+        service.support.delete(with_files.id, "alice", files=True)
+
+
+def test_an_unsent_mail_is_never_deleted(service, mail, failed):
+    """Neither in the outbox, nor anything in history that is no mail."""
+    waiting = service.outbox.enqueue(mail()).id
+    service.store.history["outbox:bounce:1"] = {"id": "outbox:bounce:1"}
+    for mail_id in (failed, waiting, "outbox:bounce:1"):
+        with pytest.raises(WrongState):
+            service.support.delete(mail_id, "alice")
+    assert (service.status(failed), service.status(waiting)) == ("FAILED", "PENDING")
+
+
+def test_a_mail_with_large_texts_can_be_edited(service, mail):
+    """Texts that lie in the bucket are replaced by those a person types, and cannot be cleared."""
+    mail_id = service.outbox.enqueue(mail(insert_code={"a": "x" * 300_000})).id
+    service.support.edit(mail_id, {"to": "right@example.com", "subject": "New"}, "alice")
+    service.support.edit(mail_id, {"text": "Typed by hand."}, "alice")
+    with pytest.raises(InvalidMail, match="insert_code: lies in the bucket"):
+        service.support.edit(mail_id, {"insert_code": {}}, "alice")
+    service.ring_until_quiet()
+    sent = service.api.sent[0]
+    assert (sent.to.email, sent.subject, sent.text) == ("right@example.com", "New", "Typed by hand.")
+    assert len(sent.insert_code["a"]) == 300_000

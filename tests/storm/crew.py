@@ -42,6 +42,8 @@ def environment(stack: LocalStack, **settings: object) -> dict[str, str]:
         "OUTBOX_TABLE": info.outbox_table,
         "OUTBOX_HISTORY_TABLE": info.history_table,
         "OUTBOX_CONTROL_TABLE": info.control_table,
+        "OUTBOX_SUPPRESSION_TABLE": info.suppression_table,
+        "OUTBOX_BUCKET": info.files_bucket,
         "OUTBOX_MAIL_API_URL": info.mail_api_url,
         "OUTBOX_SECRET_ID": info.secret_id,
         **{f"OUTBOX_{name.upper()}": str(value) for name, value in settings.items()},

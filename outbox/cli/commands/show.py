@@ -18,12 +18,13 @@ def show(
 ) -> None:
     """Show where a mail is, why, what one can do about it, what is in it and what happened to it."""
     cli = begin(context, as_json=as_json)
-    row = cli.desk.support.show(mail_id)
+    kept = cli.desk.history.show(mail_id)
+    row = kept.row
     if not cli.as_json:
-        output.show(*views.page(row, cli.options, full=full))
+        output.show(*views.page(kept, cli.options, full=full))
         return
     steps = [
         {"command": views.to_copy(cli.options, command, row.id), "purpose": purpose}
         for command, purpose in advice.steps(row)
     ]
-    output.document(views.as_json(row) | {"next": advice.outlook(row), "can": steps})
+    output.document(views.with_bounces(kept) | {"next": advice.outlook(row), "can": steps})

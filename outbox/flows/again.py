@@ -1,0 +1,155 @@
+"""Send a mail of history again: as a new mail, linked to the old one both ways.
+
+Two people who press at once: the note on the old mail lets one through, the other is asked. The same note keeps an
+answer that was lost from becoming a second mail that nobody was warned of.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from outbox.core import moves, places
+from outbox.core.bounce import DROP, HARD
+from outbox.core.change import Patch, seen
+from outbox.core.errors import (
+    ChangedMeanwhile,
+    InvalidMail,
+    Lost,
+    MissingSettings,
+    NeedsConfirmation,
+    NotFound,
+    RowBroken,
+    WrongState,
+)
+from outbox.core.mail import Mail
+from outbox.core.ports import Clock, Files, Store
+from outbox.core.row import Item, Row
+from outbox.core.states import FINISHED, Status
+from outbox.core.text import shorten
+from outbox.flows.files import Stored, complete, copied, needs_bucket
+from outbox.flows.find import recipients
+from outbox.flows.history import bounces_of
+from outbox.flows.support import ANYWAY, check_who
+
+TRIES = 5
+# A recipient who says that nothing came has mostly not waited this long.
+JUST_SENT = timedelta(minutes=10)
+MOST_LINKS = 100
+LONGEST_MESSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Makes a new mail of one in history; `files` only for mails that have any."""
+
+    store: Store
+    files: Files | None
+    clock: Clock
+
+    def __call__(
+        self, mail_id: str, who: str, to: str | None = None, *, confirmed: bool = False, anyway: bool = False
+    ) -> Row:
+        """Write the mail anew, under an id of its own, and give its row; it goes as any new mail.
+
+        With `to` it goes to that address alone, without the copies: those people have it already. `anyway`: although
+        its recipient is suppressed. Raises `NeedsConfirmation` where a person should think twice, unless `confirmed`;
+        `NotFound`, `WrongState`, `InvalidMail`, `FileLost`; `MissingSettings` when its files lie in an unknown bucket.
+        """
+        check_who(who)
+        new: Item | None = None
+        for _ in range(TRIES):
+            origin = self._origin(mail_id, new)
+            if isinstance(origin, Mapping):
+                return Row(origin)
+            warnings = [] if confirmed else list(self._warnings(origin, to))
+            if warnings:
+                raise NeedsConfirmation(warnings)
+            new = new or self._new(origin, who, to, anyway=anyway)
+            note = _noted(origin, new, self.clock(), who)
+            try:
+                self.store.add_linked(new, mail_id, seen(origin.item, "revision"), note)
+            except Lost:
+                # What was confirmed was meant for the mail as it was then.
+                confirmed = False
+                continue
+            return Row(new)
+        raise ChangedMeanwhile(mail_id)
+
+    def _origin(self, mail_id: str, new: Item | None) -> Row | Item:
+        """Give the mail in history; or the new one, when an earlier try has written it and its answer was lost."""
+        item = self.store.get_finished(mail_id) if places.is_mail(mail_id) else None
+        if item is None:
+            self._refuse_unsent(mail_id)
+            raise NotFound(mail_id)
+        if new is not None and any(link["id"] == new["id"] for link in links(Row(item))):
+            return new
+        if "forgotten_at" in item:
+            raise WrongState(mail_id, str(item.get("status")), "sent again", "what it said was forgotten on request")
+        if not item.keys() & {"text", "html", "body"}:
+            raise WrongState(mail_id, str(item.get("status")), "sent again", "history does not keep what mails said")
+        return Row(item)
+
+    def _refuse_unsent(self, mail_id: str) -> None:
+        row = self.store.get(mail_id)
+        if row is not None:
+            word = str(row.get("status", "without a state"))
+            raise WrongState(mail_id, word, "made a new mail of", "it is still in the outbox, where it can be edited")
+
+    def _new(self, old: Row, who: str, to: str | None, *, anyway: bool) -> dict[str, Any]:
+        """Make the row of the new mail, its files copied: they expire by themselves if it is never written."""
+        now = self.clock()
+        mail, mail_id = self._mail(old, to), places.new_id(now)
+        stored = copied(self._bucket(), mail, mail_id, now) if needs_bucket(mail) else Stored(mail)
+        item = moves.new(stored.mail, mail_id, now, None, who, stored.body)
+        item |= {"resend_of": old.id, "timeline": Row({}).with_event(now, who, "resent from history", of=old.id)}
+        return item | ({ANYWAY: True} if anyway else {})
+
+    def _mail(self, old: Row, to: str | None) -> Mail:
+        try:
+            mail = (complete(self._bucket(), old) if "body" in old.item else old).mail()
+        except RowBroken as broken:
+            raise InvalidMail([broken.problem]) from None
+        return mail if to is None else mail.but(to=to, cc=(), bcc=())
+
+    def _bucket(self) -> Files:
+        if self.files is None:
+            raise MissingSettings(["OUTBOX_BUCKET"], "OUTBOX_BUCKET: is not set; the mail's files lie in that bucket.")
+        return self.files
+
+    def _warnings(self, old: Row, to: str | None) -> Iterator[str]:
+        goes_to = recipients(old.item) if to is None else {places.recipient(to)}
+        for bounce in bounces_of(self.store, old):
+            if bounce.get("type") in (HARD, DROP) and bounce.get("recipient") in goes_to:
+                yield _came_back(bounce)
+        ago = self.clock() - old.finished_at if old.finished_at else JUST_SENT
+        if old.status is Status.SENT and ago < JUST_SENT:
+            minutes = max(0, int(ago.total_seconds())) // 60
+            yield f"It was sent only {f'{minutes} minutes' if minutes else 'less than a minute'} ago."
+        for link in links(old):
+            yield f"It was sent again already, at {link['at']} by {link['who']}, as {link['id']}."
+
+
+def links(row: Row) -> list[dict[str, str]]:
+    """List the mails that were made of this one: `id`, `at`, `who`; what a person broke is left out."""
+    listed = row.item.get("resent_as")
+    parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
+    return [{name: str(part.get(name, "")) for name in ("id", "at", "who")} for part in parts]
+
+
+def can_be_resent(row: Row) -> bool:
+    """Tell whether a new mail can be made of this one."""
+    kept = bool(row.item.keys() & {"text", "html", "body"})
+    return row.status in FINISHED and kept and "forgotten_at" not in row.item
+
+
+def _noted(old: Row, new: Item, now: datetime, who: str) -> Patch:
+    """Note the new mail on the old one; not to whom it goes: that other person may ask to be forgotten."""
+    link = {"id": new["id"], "at": new["created_at"], "who": who}
+    assign: dict[str, Any] = {"revision": old.revision + 1, "resent_as": [*links(old), link][-MOST_LINKS:]}
+    return Patch(assign | {"timeline": old.with_event(now, who, "resent", resent_as=new["id"])})
+
+
+def _came_back(bounce: Item) -> str:
+    said = " ".join(str(bounce[name]) for name in ("type", "code", "message") if name in bounce)
+    return f"It came back from {bounce['recipient']} at {bounce.get('finished_at')}: {shorten(said, LONGEST_MESSAGE)}."

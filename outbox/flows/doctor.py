@@ -1,0 +1,175 @@
+"""Inspect both tables, page by page: rows nobody would ever find, and items that would never expire.
+
+This is the one scan of the service, made only when a person asks for it. It changes nothing unless told to, and then
+only what is certain: when an item expires, and that a lost row is seen.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from outbox.core import clock, places
+from outbox.core.change import Patch, seen
+from outbox.core.doorbell import lost
+from outbox.core.errors import Lost
+from outbox.core.ports import Clock, Store
+from outbox.core.retention import Retention
+from outbox.core.row import Item, Row
+from outbox.core.states import Status
+from outbox.core.text import shorten
+from outbox.flows.explain import explain
+from outbox.flows.find import expired
+
+PAGE = 100
+OUTBOX, HISTORY = "outbox", "history"
+# Dispatch looks at a PENDING row five minutes after its doorbell; so late, it certainly does not.
+LATE = timedelta(minutes=10)
+# Seconds since 1970 reach this in the year 5138: it is milliseconds, as JavaScript counts.
+MILLISECONDS = 10**11
+LONGEST_KEPT = timedelta(days=36500)
+# DynamoDB deletes nothing whose time was over so long ago: it takes it for a mistake.
+TOO_LONG_AGO = timedelta(days=5 * 365)
+
+MADE_VISIBLE = "put where people look for it, with a reason"
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with an item; `repaired` says what was done about it, empty if nothing was."""
+
+    table: str
+    id: str
+    kind: str
+    sentence: str
+    repaired: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Looks at every row; `keep` says when a row of history without an end should have one."""
+
+    store: Store
+    clock: Clock
+    keep: Retention
+
+    def __call__(
+        self, who: str = "doctor", *, repair: bool = False, pages: int | None = None, progress: Progress | None = None
+    ) -> Iterator[Finding]:
+        """Give what is wrong, as it is found; with `repair` mend what is certain.
+
+        `pages`: at most so many of 100 rows of each table. `progress` is told the table and how many rows were seen.
+        """
+        for table, look in ((OUTBOX, self._unsent), (HISTORY, self._finished)):
+            for item in self._rows(table, pages, progress or (lambda _table, _rows: None)):
+                yield from look(item, who, repair)
+
+    def _rows(self, table: str, pages: int | None, progress: Progress) -> Iterator[Item]:
+        cursor, page_number, rows = None, 0, 0
+        while pages is None or page_number < pages:
+            page = self.store.every(table, PAGE, cursor)
+            yield from page.items
+            cursor, page_number, rows = page.cursor, page_number + 1, rows + len(page.items)
+            progress(table, rows)
+            if cursor is None:
+                return
+
+    def _unsent(self, item: Item, who: str, repair: bool) -> Iterator[Finding]:  # noqa: FBT001  one of two looks
+        row, mail_id = Row(item), str(item["id"])
+        if missing := lost(item):
+            done = repair and explain(self.store, self.clock, mail_id, {}, who)
+            sentence = f"Neither an index nor a doorbell finds it: its {missing} is missing or odd."
+            yield Finding(OUTBOX, mail_id, "lost", sentence, MADE_VISIBLE if done else "")
+        elif row.status is Status.PENDING and (why := self._unheard(row)):
+            yield Finding(OUTBOX, mail_id, "unheard", f"PENDING, but {why}. `outbox resend` rings again.")
+        yield from _odd_attachments(OUTBOX, item)
+
+    def _unheard(self, row: Row) -> str:
+        """Say why a PENDING row will not go by itself; nothing while its doorbell may still be heard."""
+        now = self.clock()
+        if row.due_at is None or not places.is_lane(row.item.get("lane")):
+            young = row.created_at is not None and now - row.created_at < LATE
+            return "" if young else "dispatch would never find it: it has no due_at or no lane"
+        late = now - row.due_at
+        return f"nobody looked at it since {clock.text(row.due_at)}: is dispatch running?" if late > LATE else ""
+
+    def _finished(self, item: Item, _who: str, repair: bool) -> Iterator[Finding]:  # noqa: FBT001  as above
+        item_id = str(item["id"])
+        if item_id.startswith(places.COPY) and self._is_orphan(item):
+            done = self._erased(item_id) if repair else ""
+            yield Finding(HISTORY, item_id, "orphan", "It stands for a mail that is not in history.", done)
+            return
+        if wrong := self._never_expires(item):
+            sentence = f"DynamoDB would never delete it: its expires_at {wrong}."
+            yield Finding(HISTORY, item_id, "never expires", sentence, self._mended(item) if repair else "")
+        yield from _odd_attachments(HISTORY, item)
+
+    def _is_orphan(self, item: Item) -> bool:
+        # Of a mail and its copies that are over, the table deletes one before the other.
+        over = expired(item, self.clock())
+        return not over and self.store.get_finished(places.owner(str(item["id"]))) is None
+
+    def _never_expires(self, item: Item) -> str:
+        value, now = item.get("expires_at"), self.clock()
+        if value is None:
+            return "is missing"
+        if isinstance(value, bool) or not isinstance(value, int):
+            return f"is {shorten(repr(value), 40)}, not a whole number of seconds"
+        if value >= MILLISECONDS:
+            return f"is {value}: milliseconds, not seconds"
+        if value > (now + LONGEST_KEPT).timestamp():
+            return f"is {value}, more than a hundred years from now"
+        long_ago = value < (now - TOO_LONG_AGO).timestamp()
+        return f"is {value}, so long ago that DynamoDB takes it for a mistake" if long_ago else ""
+
+    def _mended(self, item: Item) -> str:
+        moment = self._end(item)
+        patch = Patch({"expires_at": math.ceil(moment.timestamp())})
+        try:
+            self.store.annotate(str(item["id"]), patch, seen(item, "expires_at", "finished_at"))
+        except Lost:
+            return ""
+        return f"expires at {clock.text(moment)}"
+
+    def _end(self, item: Item) -> datetime:
+        """Say when it should be deleted: as it meant to say, else as any row; what is long over, now."""
+        now, meant = self.clock(), _meant(item.get("expires_at"))
+        if meant is None or not now - TOO_LONG_AGO < meant <= now + LONGEST_KEPT:
+            meant = (Row(item).finished_at or now) + timedelta(days=self.keep.days)
+        return max(meant, now)
+
+    def _erased(self, item_id: str) -> str:
+        self.store.erase(item_id)
+        return "erased"
+
+
+def _meant(value: object) -> datetime | None:
+    """Read what somebody meant by an end: milliseconds, a fraction, a number or a time as text."""
+    try:
+        if isinstance(value, str) and not value.strip().isdecimal():
+            moment = datetime.fromisoformat(value.strip())
+            return moment.replace(tzinfo=moment.tzinfo or UTC)
+        if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+            return None
+        seconds = float(value)
+        return datetime.fromtimestamp(seconds / 1000 if seconds >= MILLISECONDS else seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _odd_attachments(table: str, item: Mapping[str, Any]) -> Iterator[Finding]:
+    """Name a mail whose attachments hold neither a file's key nor its bytes."""
+    listed = item.get("attachments", [])
+    parts = listed if isinstance(listed, list) else [listed]
+    odd = [part for part in parts if not (isinstance(part, Mapping) and _has_content(part))]
+    if odd:
+        sentence = f"{len(odd)} of its attachments name no file and hold none."
+        yield Finding(table, str(item["id"]), "attachment", sentence)
+
+
+def _has_content(part: Mapping[str, Any]) -> bool:
+    return isinstance(part.get("key"), str) or isinstance(part.get("content"), bytes)
