@@ -135,7 +135,7 @@ class Desk:
     @property
     def doctor(self) -> Doctor:
         """Give what inspects both tables."""
-        return Doctor(self._store, self._now, self._keep)
+        return Doctor(self._store, self._now, self._keep, self._files)
 
     @property
     def suppression(self) -> SuppressionList:

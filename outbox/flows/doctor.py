@@ -15,7 +15,7 @@ from outbox.core import clock, places
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
-from outbox.core.ports import Clock, Store
+from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
@@ -51,11 +51,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """Looks at every row; `keep` says when a row of history without an end should have one."""
+    """Looks at every row; `keep` says when a row of history without an end should have one.
+
+    With `files`, a repair lets the files of every mail stay: what the function `keep` should have done, should it ever
+    have been out of order for a day.
+    """
 
     store: Store
     clock: Clock
     keep: Retention
+    files: Files | None = None
 
     def __call__(
         self, who: str = "doctor", *, repair: bool = False, pages: int | None = None, progress: Progress | None = None
@@ -67,6 +72,8 @@ class Doctor:
         for table, look in ((OUTBOX, self._unsent), (HISTORY, self._finished)):
             for item in self._rows(table, pages, progress or (lambda _table, _rows: None)):
                 yield from look(item, who, repair)
+                if repair and self.files:
+                    yield from self._files_stay(table, Row(item), self.files)
 
     def _rows(self, table: str, pages: int | None, progress: Progress) -> Iterator[Item]:
         cursor, page_number, rows = None, 0, 0
@@ -77,6 +84,14 @@ class Doctor:
             progress(table, rows)
             if cursor is None:
                 return
+
+    def _files_stay(self, table: str, row: Row, files: Files) -> Iterator[Finding]:
+        try:
+            for key in row.own_files:
+                files.keep(key)
+        except Exception as error:  # noqa: BLE001  one mail's files must not end the inspection
+            sentence = f"Its files could not be kept ({type(error).__name__}): they may expire."
+            yield Finding(table, row.id, "files", sentence)
 
     def _unsent(self, item: Item, who: str, repair: bool) -> Iterator[Finding]:  # noqa: FBT001  one of two looks
         row, mail_id = Row(item), str(item["id"])

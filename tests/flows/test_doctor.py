@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from outbox import Attachment
 from outbox.core import clock
 from outbox.core.change import Patch
 from outbox.core.retention import Retention
 from outbox.flows.doctor import Doctor
+from tests.conftest import make_mail
 from tests.flows.bounces import bounce
 
 
@@ -197,3 +199,31 @@ def test_a_repair_cut_off_in_the_middle(service, doctor, sent):
     assert len(list(doctor(repair=True))) == 2
     assert list(doctor()) == []
     assert service.status(sent) == "SENT"
+
+
+def test_a_repair_lets_files_stay_that_keep_never_heard_of(service):
+    """After a day without keep, the files of unsent and sent mails are kept; orphans still expire."""
+    later = service.clock() + timedelta(days=30)
+    mail = make_mail(attachments=[Attachment("a.txt", b"a")])
+    service.outbox.enqueue(mail, send_at=later)
+    service.outbox.enqueue(mail)
+    service.deliver()
+    service.outbox.entries(mail)
+    assert len(service.files.new) == 3
+    assert list(Doctor(service.store, service.clock, Retention(400), service.files)("alice", repair=True)) == []
+    service.files.expire()
+    assert len(service.files.objects) == 2
+
+
+def test_files_that_cannot_be_kept_are_told_and_end_nothing(service):
+    """A bucket out of reach is a finding of each mail that has files."""
+    for number in range(2):
+        service.outbox.enqueue(make_mail(subject=str(number), attachments=[Attachment("a.txt", b"a")]))
+
+    def out_of_reach(step, _key):
+        if step == "keep":
+            raise ConnectionError(step)
+
+    service.files.before = out_of_reach
+    found = list(Doctor(service.store, service.clock, Retention(400), service.files)("alice", repair=True))
+    assert [finding.kind for finding in found] == ["files", "files"]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +122,57 @@ def test_a_person_decides(demo: dict[str, Any]) -> None:
     assert document["row"]["timeline"][-1]["who"] == "root"
     assert outbox(demo, "cancel", mail_id, "--yes", OUTBOX_ACTOR="alice")[0] == 0
     assert outbox(demo, "hold", mail_id)[0] == 1
+
+
+def named(demo: dict[str, Any], name: str) -> dict[str, Any]:
+    """Give what the demo says of one mail."""
+    return next(mail for mail in demo["mails"] if mail["name"] == name)
+
+
+def until(demo: dict[str, Any], mail_id: str, status: str) -> dict[str, Any]:
+    """Wait until a mail is in a state and give its document."""
+    for _ in range(60):
+        document = outbox(demo, "show", mail_id)[1]
+        if document["row"]["status"] == status:
+            return dict(document)
+        time.sleep(0.5)
+    return pytest.fail(f"{mail_id} is {document['row']['status']}: {document['row'].get('reason')}")
+
+
+def test_what_came_back_is_seen_and_an_address_is_lifted(demo: dict[str, Any]) -> None:
+    """Bounces, the suppression list, lifting with what waited for it: on the real tables, by the stack's name alone."""
+    bounced, waiting = named(demo, "an address that bounces"), named(demo, "once more to that address")
+    _, bounces = outbox(demo, "bounces", "--to", "gone@example.com")
+    _, listed = outbox(demo, "suppressed", "list")
+    _, history = outbox(demo, "history", "--to", "gone@example.com")
+
+    assert [each["mail_id"] for each in bounces["bounces"]] == [bounced["id"]]
+    assert [each["email"] for each in listed["addresses"]] == ["gone@example.com"]
+    assert [each["id"] for each in history["mails"]] == [bounced["id"]]
+    assert outbox(demo, "suppressed", "lift", "gone@example.com", "--resend")[0] == 0
+    until(demo, waiting["id"], "SENT")
+
+
+def test_a_mail_with_files_is_sent_again_and_deleted(demo: dict[str, Any]) -> None:
+    """From history, to another address, after its warning was confirmed; then its row and files go by hand."""
+    files = named(demo, "with three files")["id"]
+
+    assert outbox(demo, "resend", files)[0] == 1
+    status, document = outbox(demo, "resend", files, "--to", "other@example.com", "--yes")
+    assert status == 0
+    again = until(demo, document["results"][0]["resent_as"], "SENT")
+    assert again["row"]["resend_of"] == files
+    assert [each["name"] for each in again["row"]["attachments"]] == ["invoice.pdf", "請求書.txt", "terms.html"]
+    assert outbox(demo, "delete", again["row"]["id"], "--files", "--yes")[0] == 0
+    assert outbox(demo, "show", again["row"]["id"])[0] == 1
+
+
+def test_a_person_is_forgotten_and_all_is_in_order(demo: dict[str, Any]) -> None:
+    """History no longer knows the address, and the tables have nothing wrong in them."""
+    assert outbox(demo, "forget", "html@example.com", "--yes")[0] == 0
+    assert outbox(demo, "history", "--to", "html@example.com")[1]["mails"] == []
+    status, document = outbox(demo, "doctor", "--repair")
+    assert (status, document["findings"]) == (0, [])
 
 
 def test_the_line(demo: dict[str, Any]) -> None:

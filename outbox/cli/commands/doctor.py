@@ -33,7 +33,8 @@ def doctor(
 
     It costs one read of every row. Found: unsent mails nobody would ever look at, history rows DynamoDB would never
     delete (their expires_at is missing or no whole number of seconds), copies without a mail, attachments without a
-    file. --repair sets such an end; a row that is long over is deleted within days then.
+    file. --repair sets such an end (a row that is long over is deleted within days then) and, if the bucket is named,
+    lets the files of all mails stay: the remedy after `keep` was out of order.
     """
     cli = begin(context, as_json=as_json)
     found: list[Finding] = []
