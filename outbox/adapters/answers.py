@@ -34,7 +34,7 @@ def items_there(error: ClientError) -> list[Item | None]:
         attributes: Any = error.response.get("Item")
         return [from_wire(attributes) if attributes else None]
     reasons = reasons_of(error)
-    if any(_is_size(str(reason.get("Message", ""))) for reason in [*reasons, error.response["Error"]]):
+    if any(is_size(str(reason.get("Message", ""))) for reason in [*reasons, error.response["Error"]]):
         raise TooLarge from error
     if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
         raise error
@@ -55,6 +55,7 @@ def _worth_another_try(error: BaseException) -> bool:
     return error.response["Error"]["Code"] in RETRIED or any(r.get("Code") in CONFLICTS for r in reasons_of(error))
 
 
-def _is_size(message: str) -> bool:
+def is_size(message: str) -> bool:
+    """Tell whether a message says that an item would be larger than the table takes."""
     # DynamoDB has no code of its own for an item over 400 KB; the words are all there is.
     return "item size" in message.lower()

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from outbox.adapters.answers import items_there, patiently, reasons_of
+from outbox.adapters.answers import is_size, items_there, patiently, reasons_of
 from outbox.adapters.lists import Lists
 from outbox.adapters.wire import Expression, Wire, from_wire, plain, to_wire
 from outbox.core import places
 from outbox.core.change import Expect, Patch
-from outbox.core.errors import AlreadyThere, Lost
+from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.row import Item
 
 
@@ -35,6 +35,18 @@ class DynamoStore(Lists):
             if row is not None and _same_write(row, item):
                 return
             raise AlreadyThere(row, finished) from error
+
+    def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Write up to 25 new rows; give those that were not taken this time. Raises `TooLarge`."""
+        requests: list[Any] = [{"PutRequest": {"Item": to_wire(item)}} for item in items]
+        try:
+            answer = self.client.batch_write_item(RequestItems={self.outbox: requests})
+        except ClientError as error:
+            if is_size(str(error.response["Error"].get("Message", ""))):
+                raise TooLarge from error
+            raise
+        left = {each["PutRequest"]["Item"]["id"]["S"] for each in answer["UnprocessedItems"].get(self.outbox, [])}
+        return [item for item in items if item["id"] in left]
 
     def get(self, mail_id: str) -> Item | None:
         """Read a row of the outbox as it is now."""

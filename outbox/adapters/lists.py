@@ -1,6 +1,6 @@
 """Lists of rows from the tables' indexes, a page at a time; what an index does not show is read from the table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from outbox.adapters.answers import patiently
 from outbox.adapters.wire import cursor_of, from_wire, key_of, to_wire
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest
-from outbox.core.ports import NEVER, Due, Page
+from outbox.core.ports import LONG_AGO, NEVER, Due, Page
 from outbox.core.row import Item
 
 if TYPE_CHECKING:
@@ -31,9 +31,26 @@ class Lists:
         """List what was given a `due_at` by hand that no moment reaches."""
         return self._entries(lane, ">", NEVER, limit)
 
-    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
+    def by_problem(
+        self,
+        status: str,
+        limit: int,
+        cursor: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
         """List rows that wait for a person, in one state, the latest first."""
-        return self._query(self.outbox, "problems", ("problem", status), limit, cursor)
+        # Without bounds, also what a person gave a time that is none.
+        between = None
+        if since is not None or until is not None:
+            between = ("problem_at", clock.text(since or LONG_AGO), clock.text(until) if until else NEVER)
+        return self._query(self.outbox, "problems", ("problem", status), limit, cursor, between=between)
+
+    def present(self, ids: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Tell which of some ids the outbox has and which history has, as of now."""
+        outbox, history = (self._rows(table, list(ids), only_ids=True) for table in (self.outbox, self.history))
+        return {row["id"] for row in outbox}, {row["id"] for row in history}
 
     def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for their time, the next due first."""
@@ -107,7 +124,15 @@ class Lists:
         return found
 
     def _query(  # noqa: PLR0913  a query has many parts
-        self, table: str, index: str, key: tuple[str, str], limit: int, cursor: str | None, *, forward: bool = False
+        self,
+        table: str,
+        index: str,
+        key: tuple[str, str],
+        limit: int,
+        cursor: str | None,
+        *,
+        forward: bool = False,
+        between: tuple[str, str, str] | None = None,
     ) -> Page:
         """Give what the index itself shows."""
         request: Any = {
@@ -119,6 +144,10 @@ class Lists:
             "ScanIndexForward": forward,
             "Limit": limit,
         }
+        if between:
+            request["KeyConditionExpression"] += " AND #sort BETWEEN :first AND :last"
+            request["ExpressionAttributeNames"]["#sort"] = between[0]
+            request["ExpressionAttributeValues"] |= {":first": {"S": between[1]}, ":last": {"S": between[2]}}
         answer = self.client.query(**request | ({"ExclusiveStartKey": _start(cursor)} if cursor else {}))
         items = [from_wire(attributes) for attributes in answer["Items"]]
         return Page(items, cursor_of(answer.get("LastEvaluatedKey")))
@@ -128,10 +157,12 @@ class Lists:
         ids = dict.fromkeys(places.owner(item["id"]) for item in page.items if wanted(item["id"]))
         return Page(self._rows(table, list(ids)), page.cursor)
 
-    def _rows(self, table: str, ids: list[str]) -> list[Item]:
+    def _rows(self, table: str, ids: list[str], *, only_ids: bool = False) -> list[Item]:
         found: dict[str, Item] = {}
+        how: Any = {"ProjectionExpression": "id", "ConsistentRead": True} if only_ids else {}
         for begin in range(0, len(ids), BATCH_GET):
-            wanted: Any = {table: {"Keys": [to_wire({"id": mail_id}) for mail_id in ids[begin : begin + BATCH_GET]]}}
+            keys = [to_wire({"id": mail_id}) for mail_id in ids[begin : begin + BATCH_GET]]
+            wanted: Any = {table: {"Keys": keys, **how}}
             for _ in range(BATCH_GET):
                 if not wanted:
                     break

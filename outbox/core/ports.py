@@ -43,11 +43,20 @@ class Store(Protocol):
     def add(self, item: Item, *, once: bool) -> None:
         """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
 
+    def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Write up to 25 new rows whose ids nobody else can have; give those that were not taken this time.
+
+        Raises `TooLarge` when one of them is larger than the table takes; then nothing was written.
+        """
+
     def get(self, mail_id: str) -> Item | None:
         """Read a row of the outbox as it is now."""
 
     def get_finished(self, mail_id: str) -> Item | None:
         """Read a row of history as it is now."""
+
+    def present(self, ids: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Tell which of some ids the outbox has and which history has, as of now."""
 
     def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
         """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
@@ -79,8 +88,19 @@ class Store(Protocol):
     def never_due(self, lane: str, limit: int) -> list[Due]:
         """List what was given a `due_at` by hand that no moment reaches (text that sorts behind every time)."""
 
-    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
-        """List rows that wait for a person, in one state, the latest first; of each, what the index shows."""
+    def by_problem(
+        self,
+        status: str,
+        limit: int,
+        cursor: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """List rows that wait for a person, in one state, the latest first; of each, what the index shows.
+
+        `since` and `until`, both included, bound when they got there.
+        """
 
     def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
         """List rows that wait for their time, the next due first."""

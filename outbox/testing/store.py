@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,15 @@ class MemoryStore:
             if row is not None or finished is not None:
                 raise AlreadyThere(copy.deepcopy(row), copy.deepcopy(finished))
             self._write(mail_id, dict(item))
+
+    def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Write up to 25 new rows; give those that were not taken this time: none. Raises `TooLarge`."""
+        with self._lock:
+            for item in items:
+                check_size(item)
+            for item in items:
+                self._write(str(item["id"]), dict(item))
+            return []
 
     def get(self, mail_id: str) -> Item | None:
         """Read a row of the outbox as it is now."""
@@ -143,9 +152,26 @@ class MemoryStore:
         rows = self._sorted(self.outbox, "lane", lane, "due_at")
         return [Due(row["id"], row["lane"], row["due_at"]) for row in rows if row["due_at"] > NEVER][:limit]
 
-    def by_problem(self, status: str, limit: int, cursor: str | None = None) -> Page:
+    def present(self, ids: Sequence[str]) -> tuple[set[str], set[str]]:
+        """Tell which of some ids the outbox has and which history has."""
+        with self._lock:
+            return {each for each in ids if each in self.outbox}, {each for each in ids if each in self.history}
+
+    def by_problem(
+        self,
+        status: str,
+        limit: int,
+        cursor: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
         """List rows that wait for a person, in one state, the latest first."""
-        page = self._page(self.outbox, ("problem", status, "problem_at"), limit, cursor)
+        rows = self.outbox
+        if since is not None or until is not None:
+            first, last = clock.text(since) if since else "", clock.text(until) if until else NEVER
+            rows = {key: row for key, row in rows.items() if first <= str(row.get("problem_at")) <= last}
+        page = self._page(rows, ("problem", status, "problem_at"), limit, cursor)
         shown = {"id", "problem", "problem_at", *places.LISTED}
         return Page([{name: row[name] for name in row if name in shown} for row in page.items], page.cursor)
 

@@ -334,3 +334,39 @@ def test_every_row_is_seen_page_by_page(store):
             break
     assert sorted(pages) == [f"m{number}" for number in range(5)]
     assert store.every("history", 10).items == []
+
+
+def test_many_new_rows_are_written_at_once(store, store_kind):
+    """Up to 25 rows in one call; nothing is left over, and they are there."""
+    items = [new(f"m{number}") for number in range(25)]
+    assert list(store.add_all(items)) == []
+    assert store.get("m24") == items[24]
+    if store_kind == "moto":
+        return  # It takes items of any size in a batch.
+    with pytest.raises(TooLarge):
+        store.add_all([new("small"), new("large") | {"note": "x" * 410_000}])
+    assert store.get("small") is None
+
+
+def test_tells_which_ids_are_taken_where(store):
+    """Of a hundred and one ids, those in the outbox and those in history."""
+    finish(store, "done")
+    store.add(new("open"), once=False)
+    ids = ["done", "open", *(f"absent-{number}" for number in range(99))]
+    assert store.present(ids) == ({"open"}, {"done"})
+    assert store.present([]) == (set(), set())
+
+
+def test_lists_the_problems_of_a_span_of_time(store):
+    """Both ends are included; without bounds also what has no readable time."""
+    for number in range(4):
+        row = Row(new(f"m{number}"))
+        store.add(row.item, once=False)
+        at = NOW + timedelta(hours=number)
+        store.update(row.id, Expect(), moves.problem(row, Status.FAILED, "refused", "No.", at, "tester"))
+    odd = new("odd") | {"status": "FAILED", "problem": "FAILED", "problem_at": "yesterday"}
+    store.add(odd, once=False)
+    span = {"since": NOW + timedelta(hours=1), "until": NOW + timedelta(hours=2)}
+    assert [row["id"] for row in store.by_problem("FAILED", 10, **span).items] == ["m2", "m1"]
+    assert [row["id"] for row in store.by_problem("FAILED", 10, since=span["until"]).items] == ["m3", "m2"]
+    assert [row["id"] for row in store.by_problem("FAILED", 10).items] == ["odd", "m3", "m2", "m1", "m0"]
