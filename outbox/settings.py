@@ -37,9 +37,10 @@ class BucketSettings(Settings):
 
 
 class CleanupSettings(BucketSettings):
-    """What cleanup needs besides: the outbox, to spare the files of mails that are in it."""
+    """What cleanup needs besides: the tables, to spare the files of mails that are in them."""
 
     table: str = Field(min_length=1)
+    history_table: str = Field(min_length=1)
 
 
 class WebhookSettings(Settings):
@@ -59,14 +60,14 @@ class WebhookSettings(Settings):
     @property
     def sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Give who may call."""
-        return tuple(ip_network(part.strip()) for part in self.webhook_sources.split(",") if part.strip())
+        return tuple(ip_network(part.strip(), strict=False) for part in self.webhook_sources.split(",") if part.strip())
 
     @field_validator("webhook_sources")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         for part in filter(None, map(str.strip, value.split(","))):
             try:
-                ip_network(part)
+                ip_network(part, strict=False)
             except ValueError:
                 message = f"{part!r} is no address and no network such as 192.0.2.0/24"
                 raise ValueError(message) from None

@@ -14,7 +14,8 @@
 """
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,7 @@ from outbox.adapters.sentences import sentence_of
 from outbox.core.attachment import Attachment, S3Object, StoredFile
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted
+from outbox.core.ports import LONGEST_UPLOAD, Accepted
 
 LONGEST_ANSWER = 64 * 1024
 # The API's limit is per minute, so a minute is the wait when it does not say.
@@ -45,8 +46,8 @@ OK, CREATED, UNAUTHORIZED, TIMEOUT, TOO_MANY = 200, 201, 401, 408, 429
 class BlastengineApi:
     """Sends mails, one call each; threads may share it."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self, client: ApiClient, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._monotonic = client, monotonic
 
     @property
     def longest_call(self) -> float:
@@ -69,24 +70,38 @@ class BlastengineApi:
 
     def send(self, mail: Mail) -> Accepted:
         """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
-        return _decide(self._client.call("POST", "/deliveries/transaction", longest=LONGEST_ANSWER, **_form(mail)))
+        form = self._form(mail)
+        return _decide(self._client.call("POST", "/deliveries/transaction", longest=LONGEST_ANSWER, **form))
+
+    def _form(self, mail: Mail) -> dict[str, Any]:
+        payload = json.dumps(payload_of(mail), ensure_ascii=False).encode()
+        if not mail.attachments:
+            return {"headers": {"Content-Type": "application/json"}, "content": payload}
+        until = self._monotonic() + LONGEST_UPLOAD
+        files: list[Any] = [("data", ("data.json", payload, "application/json"))]
+        # A stream is sent piece by piece, and from its beginning again if the call is made a second time.
+        return {"files": files + [("file", (a.name, self._opened(a, until), a.mime)) for a in mail.attachments]}
+
+    def _opened(self, attachment: Attachment, until: float) -> "bytes | _Leaving":
+        content = attachment.content
+        if isinstance(content, (Path, S3Object, StoredFile)):
+            message = f"the file {attachment.name!r} was not opened before the call"
+            raise TypeError(message)
+        return content if isinstance(content, bytes) else _Leaving(content, until, self._monotonic)
 
 
-def _form(mail: Mail) -> dict[str, Any]:
-    payload = json.dumps(payload_of(mail), ensure_ascii=False).encode()
-    if not mail.attachments:
-        return {"headers": {"Content-Type": "application/json"}, "content": payload}
-    files: list[Any] = [("data", ("data.json", payload, "application/json"))]
-    # A stream is sent piece by piece, and from its beginning again if the call is made a second time.
-    return {"files": files + [("file", (a.name, _opened(a), a.mime)) for a in mail.attachments]}
+class _Leaving:
+    """A stream on its way out, which ends the call when it takes too long: each piece alone may be quick enough."""
 
+    def __init__(self, source: BinaryIO, until: float, monotonic: Callable[[], float]) -> None:
+        self._source, self._until, self._monotonic = source, until, monotonic
+        self.seek, self.tell = source.seek, source.tell
 
-def _opened(attachment: Attachment) -> bytes | BinaryIO:
-    content = attachment.content
-    if isinstance(content, (Path, S3Object, StoredFile)):
-        message = f"the file {attachment.name!r} was not opened before the call"
-        raise TypeError(message)
-    return content
+    def read(self, count: int = -1) -> bytes:
+        if self._monotonic() > self._until:
+            message = f"the files did not leave within {LONGEST_UPLOAD:.0f} s."
+            raise OutcomeUnknown(message)
+        return self._source.read(count)
 
 
 def payload_of(mail: Mail) -> dict[str, Any]:

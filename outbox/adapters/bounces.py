@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -109,32 +110,40 @@ class DynamoBounces:
         self._client, self._history = client, history_table
         self._suppressions = DynamoSuppressions(client, suppression_table)
 
-    def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
-        """Write a bounce down once, and in the same step the entry of its address. Raises `Lost`, `TooLarge`."""
+    def record(self, bounces: Sequence[Item], entry: tuple[Item | None, Item] | None) -> AbstractSet[str]:
+        """Write bounces down once, in one step with the entry of their address; give those that were there already.
+
+        Raises `Lost`, `TooLarge`.
+        """
         nonce = secrets.token_hex(8)
-        put = {
+        puts = [self._put({**bounce, "nonce": nonce}) for bounce in bounces]
+        try:
+            self._write(puts, self._suppressions.put({**entry[1], "nonce": nonce}, entry[0]) if entry else None)
+        except ClientError as error:
+            there = [*items_there(error), None][: len(bounces) + 1]
+            known = {str(item["id"]) for item in there[: len(bounces)] if item and item.get("nonce") != nonce}
+            # The nonce tells our own write, whose answer was lost, from the same events of another call.
+            ours = any(item and item.get("nonce") == nonce for item in there[: len(bounces)])
+            if not known and not ours:
+                raise Lost(there[-1] if len(there) > len(bounces) else None) from error
+            return known
+        return set()
+
+    def _put(self, bounce: Item) -> Any:  # noqa: ANN401  a request
+        return {
             "TableName": self._history,
-            "Item": to_wire({**bounce, "nonce": nonce}),
+            "Item": to_wire(bounce),
             "ConditionExpression": "attribute_not_exists(id)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        try:
-            self._write(put, self._suppressions.put({**entry[1], "nonce": nonce}, entry[0]) if entry else None)
-        except ClientError as error:
-            there, now, *_ = [*items_there(error), None]
-            if there is None:
-                raise Lost(now) from error
-            # The nonce tells our own write, whose answer was lost, from the same event of another call.
-            return there.get("nonce") == nonce
-        return True
 
-    def _write(self, put: Any, entry: Any) -> None:  # noqa: ANN401  requests
-        if entry is None:
-            patiently(lambda: self._client.put_item(**put))
+    def _write(self, puts: Sequence[Any], entry: Any) -> None:  # noqa: ANN401  requests
+        if entry is None and len(puts) == 1:
+            patiently(lambda: self._client.put_item(**puts[0]))
             return
         # Our own token makes the SDK's retries, and ours, one and the same request (valid for ten minutes).
         token = str(uuid4())
-        entries: list[Any] = [{"Put": put}, {"Put": entry}]
+        entries: list[Any] = [{"Put": put} for put in (*puts, *([entry] if entry else []))]
         patiently(lambda: self._client.transact_write_items(TransactItems=entries, ClientRequestToken=token))
 
 

@@ -59,7 +59,9 @@ class Lists:
     def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
         """List what was sent to an address (in lower case), as a copy too, the latest first."""
         page = self._query(self.history, "by_recipient", ("recipient", email), limit, cursor)
-        return self._whole(self.history, page, lambda item_id: not item_id.startswith(places.BOUNCE))
+        found = self._whole(self.history, page, lambda item_id: not item_id.startswith(places.BOUNCE))
+        # A copy's item may outlive its mail by a day or two, and another mail may have come under the same key.
+        return Page([row for row in found.items if email in places.recipients(row)], found.cursor)
 
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""
@@ -76,8 +78,8 @@ class Lists:
 
     def bounces(self, delivery_id: str) -> list[Item]:
         """List what came back of a delivery, in no order."""
-        bounce = self._delivery(delivery_id)
-        return list(self._whole(self.history, bounce, lambda item_id: item_id.startswith(places.BOUNCE)).items)
+        page = self._delivery(delivery_id)
+        return list(self._whole(self.history, page, lambda item_id: item_id.startswith(places.BOUNCE)).items)
 
     def bounces_of(self, email: str, limit: int, cursor: str | None = None) -> Page:
         """List what came back from an address (in lower case), the latest first; a page may be short."""
@@ -101,7 +103,14 @@ class Lists:
         return Page([from_wire(item) for item in answer["Items"]], cursor_of(answer.get("LastEvaluatedKey")))
 
     def _delivery(self, delivery_id: str) -> Page:
-        return self._query(self.history, "by_delivery", ("delivery_id", delivery_id), 1000, None)
+        items: list[Item] = []
+        cursor: str | None = None
+        while True:
+            page = self._query(self.history, "by_delivery", ("delivery_id", delivery_id), 1000, cursor)
+            items += page.items
+            cursor = page.cursor
+            if cursor is None:
+                return Page(items)
 
     def _entries(self, lane: str, comparison: str, moment: str, limit: int) -> list[Due]:
         found: list[Due] = []

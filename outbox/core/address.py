@@ -1,6 +1,7 @@
 """A mail address with an optional display name, from «Name <a@b>» or from parts."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ SHORTEST, LONGEST = 6, 254
 _WITH_NAME = re.compile(
     r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL
 )
+_SIMPLE = re.compile(r"\"([^\"\\@\s]+)\"")
 _NEEDS_QUOTES = re.compile(r"[\",;<>@()\[\]:\\]")
 
 
@@ -74,3 +76,25 @@ def _unquoted(name: str) -> str:
     if len(name) > 1 and name[0] == name[-1] == '"':
         return re.sub(r"\\(.)", r"\1", name[1:-1])
     return name
+
+
+def key(email: str) -> str:
+    """Give the form in which an address is the same however it is spelled, for lists and indexes; never sent to.
+
+    Case, width, invisible characters, quotes that quote nothing, a dot at the end, and a domain in its own script are
+    one with the plain spelling. Tags (a+b@) are other addresses.
+    """
+    wide = unicodedata.normalize("NFKC", email)
+    plain = "".join(char for char in wide if unicodedata.category(char) != "Cf").strip().lower()
+    local, at, domain = plain.rpartition("@")
+    if not at:
+        return plain
+    unquoted = _SIMPLE.fullmatch(local)
+    return f"{unquoted[1] if unquoted else local}@{_ascii(domain.rstrip('.。'))}"
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return domain

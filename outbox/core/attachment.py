@@ -144,4 +144,5 @@ def is_own(mail_id: str, key: str) -> bool:
     """Tell whether a key lies among the files of a mail; a row edited by hand may name any."""
     climbs = any(part and not part.strip(".") for part in key.split("/"))
     own = key.startswith(prefix(mail_id)) and size(key) <= LONGEST_KEY
-    return own and not climbs and not bad_character(key)
+    # Ours are ASCII throughout; S3 chokes on some of the rest, and with them on all keys of a call.
+    return own and not climbs and key.isascii() and not bad_character(key)

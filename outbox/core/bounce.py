@@ -8,12 +8,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from outbox.core import clock, places
-from outbox.core.address import Address
+from outbox.core.address import Address, key
 from outbox.core.errors import InvalidMail, Problem
 from outbox.core.text import bad_character, shorten
 
@@ -24,11 +24,13 @@ TYPES = (HARD, SOFT, DROP)
 UNREADABLE, UNNAMED = "UNREADABLE", "UNNAMED"
 LONGEST_WORD, LONGEST_SUBJECT, LONGEST_MESSAGE, LONGEST_SAID = 50, 256, 500, 2000
 FIRST_YEAR = 1970
+JST = timezone(timedelta(hours=9))
+MOST_CODES, LONGEST_CODE = 10, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the events of one call: written down for the first time, there already, about nobody we know."""
+    """What became of the events of one call: written down for the first time, there already, of no readable address."""
 
     recorded: int = 0
     known: int = 0
@@ -50,6 +52,8 @@ class Bounce:
     delivery_id: str = ""
     problem: str = ""
     said: str = ""
+    # The insert codes the mail API was told to give back: they tie it to a mail whose delivery id nobody knows.
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     def item(self, keep_days: int) -> dict[str, Any]:
         """Give the item of the history table; its keys let the same indexes find it that find the mails."""
@@ -68,8 +72,9 @@ class Bounce:
             "delivery_id": self.delivery_id,
             "problem": self.problem,
             "said": self.said,
+            "insert_code": dict(self.codes),
         }
-        return {name: value for name, value in item.items() if value != ""}
+        return {name: value for name, value in item.items() if value not in ("", {})}
 
 
 def read(raw: object, number: int, received_at: datetime) -> Bounce:
@@ -103,6 +108,7 @@ def read(raw: object, number: int, received_at: datetime) -> Bounce:
         message=_clean(detail.get("error_message"), LONGEST_MESSAGE),
         subject=_clean(detail.get("subject"), LONGEST_SUBJECT),
         delivery_id=_delivery_id(delivery),
+        codes=_codes(detail.get("insert_codes")),
     )
 
 
@@ -127,7 +133,7 @@ def _email(detail: Mapping[str, Any], path: str) -> tuple[str, Problem | None]:
     if not isinstance(email, str):
         return "", Problem(path, "must be text")
     try:
-        return Address(email.strip().lower()).email, None
+        return key(Address(email.strip()).email), None
     except InvalidMail as error:
         return "", Problem(path, error.problems[0].rule)
 
@@ -151,6 +157,12 @@ def _id(identity: object) -> str:
     return BOUNCE + hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
 
 
+def _codes(said: object) -> dict[str, str]:
+    parts = [part for part in said if isinstance(part, Mapping)] if isinstance(said, list) else []
+    codes = {_clean(part.get("key"), LONGEST_WORD): _clean(part.get("value"), LONGEST_CODE) for part in parts}
+    return {name: value for name, value in [*codes.items()][:MOST_CODES] if name}
+
+
 def _type(said: object) -> str:
     word = _text(said).strip()
     return word.upper() if word.upper() in TYPES else _clean(word, LONGEST_WORD) or UNNAMED
@@ -165,8 +177,8 @@ def _delivery_id(said: object) -> str:
 def _moment(said: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(said.strip()) if isinstance(said, str) else None
-        # Without an offset nobody can tell which moment is meant.
-        moment = moment.astimezone(UTC) if moment and moment.tzinfo else None
+        # The mail API writes +09:00; should it leave that out one day, it still means its own time.
+        moment = moment.replace(tzinfo=moment.tzinfo or JST).astimezone(UTC) if moment else None
     except (ValueError, OverflowError):
         return None
     return moment if moment and moment.year >= FIRST_YEAR else None

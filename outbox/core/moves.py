@@ -36,15 +36,24 @@ PROBLEM_INDEX = frozenset({"problem", "problem_at"})
 
 
 def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
-    mail: Mail, mail_id: str, now: datetime, send_at: datetime | None, who: str, body: StoredFile | None = None
+    mail: Mail,
+    mail_id: str,
+    now: datetime,
+    send_at: datetime | None,
+    who: str,
+    body: StoredFile | None = None,
+    *,
+    bulk: bool = False,
 ) -> dict[str, Any]:
     """Make the row of a new mail: PENDING, or WAITING when its time is still to come.
 
-    `body`: the file with text, HTML and variables, when the row has no room for them.
+    `body`: the file with text, HTML and variables, when the row has no room for them. `bulk`: WAITING and due now, so
+    that nothing rings and dispatch sends it.
     """
     later = send_at is not None and send_at > now
     base = Row({"id": mail_id, "urgent": mail.urgent})
-    item: dict[str, Any] = {"id": mail_id, "status": str(Status.WAITING if later else Status.PENDING), "revision": 1}
+    status = Status.WAITING if later or bulk else Status.PENDING
+    item: dict[str, Any] = {"id": mail_id, "status": str(status), "revision": 1}
     content = mail.to_item()
     if body:
         content = {name: part for name, part in content.items() if name not in BODY} | {"body": body.to_item()}
@@ -53,7 +62,7 @@ def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
     if files := len(Row(content).files):
         item["files"] = files
     item |= {"fingerprint": mail.fingerprint, "created_at": clock.text(now)}
-    item |= due(base, send_at if later and send_at else now + LOST_DOORBELL)
+    item |= due(base, send_at if later and send_at else now if bulk else now + LOST_DOORBELL)
     item["timeline"] = base.with_event(now, who, "written")
     if later and send_at:
         item |= {
@@ -61,6 +70,8 @@ def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
             "reason": f"Scheduled for {clock.text(send_at)}.",
             "error": "scheduled",
         }
+    elif bulk:
+        item |= {"error": "bulk", "reason": "Written in bulk: dispatch sends it in its turn."}
     return item
 
 
@@ -85,7 +96,7 @@ def claimed(row: Row) -> Expect:
 def sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
     """Make the history row of a mail the API accepted."""
     details = {"claimed_at": row.item.get("claimed_at"), "delivery_id": delivery_id}
-    details |= {"left_out": [each["address"] for each in row.item.get("left_out", [])]}
+    details |= {"left_out": [each["address"] for each in row.left_out]}
     timeline = row.with_event(now, who, "sent", **details)
     done = {"status": str(Status.SENT), "delivery_id": delivery_id, "attempts": row.attempts + 1}
     return finished(row, now, keep) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
@@ -161,10 +172,10 @@ def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
 
 
 def given_back(row: Row, now: datetime) -> Patch:
-    """Give back a mail for which the worker has no time left; it is due at once and nothing is noted."""
+    """Give back a mail for which the worker has no time left; it is due at that moment and nothing is noted."""
     check(Status.SENDING, Status.WAITING)
     assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **due(row, now)}
-    return Patch(assign | {"error": "no-time", "reason": "A worker ran out of time; due at once."}, CLAIM)
+    return Patch(assign | {"error": "no-time", "reason": "A worker had no time left for it; it is tried again."}, CLAIM)
 
 
 def postponed(item: Mapping[str, Any], now: datetime, error: str, sentence: str) -> tuple[Expect, Patch]:
@@ -259,7 +270,8 @@ def problem(  # noqa: PLR0913  one sentence needs who, when, what and why
         assign["attempts"] = attempts
     details = {"claimed_at": row.item.get("claimed_at"), "reason": sentence}
     assign["timeline"] = row.with_event(now, who, what or status.lower(), **details)
-    return Patch(assign, DUE_INDEX | CLAIM | {"deferrals"})
+    # A leave to send to a suppressed address ends with the try it was given for.
+    return Patch(assign, DUE_INDEX | CLAIM | {"deferrals", "send_anyway"})
 
 
 def wait(  # noqa: PLR0913  as above
@@ -303,3 +315,15 @@ def finished(row: Row, now: datetime, keep: Retention) -> dict[str, Any]:
         "recipient": places.recipient(row.item.get("to", "")),
         "expires_at": int((now + timedelta(days=keep.days)).timestamp()),
     }
+
+
+def queued(row: Row, now: datetime, who: str, batch: str, what: str = "sent again") -> Patch:
+    """Let a row go in its turn, as one of many: due now, but it rings nobody."""
+    if row.status is not None:
+        check(row.status, Status.PENDING)
+    sentence = f"{what.capitalize()} in batch {batch}; it goes in its turn."
+    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, "reason": sentence, "error": "batch"}
+    assign |= due(row, now)
+    was, reason = row.item.get("status"), row.reason
+    assign["timeline"] = row.with_event(now, who, what, batch=batch, was=was, reason=reason)
+    return Patch(assign, PROBLEM_INDEX | CLAIM | CHECK | {"deferrals", "send_at", "send_anyway"})

@@ -9,6 +9,7 @@ from typing import Any
 from ulid import ULID
 
 from outbox.core import clock
+from outbox.core.address import key
 from outbox.core.errors import InvalidRequest
 from outbox.core.text import bad_character, size
 
@@ -16,6 +17,8 @@ from outbox.core.text import bad_character, size
 SHARDS = 8
 LONGEST_KEY = 256
 OURS = "outbox:"
+# A transaction takes 100 items; a person may have typed more copies than any mail API would take.
+MOST_COPIES = 50
 # Items of the history table that are no mails: they stand there to be found by the same indexes.
 COPY, BOUNCE = f"{OURS}copy:", f"{OURS}bounce:"
 # What the `problems` index shows of a row beside its keys, so that a list needs no look at the rows themselves.
@@ -51,10 +54,17 @@ def copies(finished: Mapping[str, Any]) -> list[dict[str, Any]]:
     listed = [address for name in ("cc", "bcc") for address in _listed(finished.get(name))]
     addresses = dict.fromkeys(recipient(address) for address in listed)
     shared = {name: finished[name] for name in ("finished_at", "expires_at") if name in finished}
+    others = [address for address in addresses if address != finished.get("recipient")][:MOST_COPIES]
     return [
         {"id": f"{COPY}{number}:{finished['id']}", "recipient": address, **shared}
-        for number, address in enumerate(address for address in addresses if address != finished.get("recipient"))
+        for number, address in enumerate(others)
     ]
+
+
+def recipients(item: Mapping[str, Any]) -> frozenset[str]:
+    """Give all addresses of a mail as indexes know them: to, cc and bcc."""
+    listed = [address for name in ("cc", "bcc") for address in _listed(item.get(name))]
+    return frozenset(map(recipient, [item.get("to", ""), *listed]))
 
 
 def owner(item_id: str) -> str:
@@ -63,9 +73,9 @@ def owner(item_id: str) -> str:
 
 
 def recipient(written: object) -> str:
-    """Give the address in lower case, from whatever a person left of it; an index key cannot be empty."""
+    """Give the address as lists and indexes know it, from whatever a person left of it; no index key can be empty."""
     to = str(written)
-    return (to.rpartition("<")[2].rstrip("> ") or to).strip().lower() or "unknown"
+    return key(to.rpartition("<")[2].rstrip("> ") or to) or "unknown"
 
 
 def bounce_day(date: str) -> str:

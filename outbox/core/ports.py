@@ -1,6 +1,7 @@
 """What the flows need from outside; adapters and the memory fakes of `outbox.testing` provide it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
@@ -10,6 +11,8 @@ from outbox.core.mail import Mail
 from outbox.core.row import Item
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# Seconds the files of a mail may take to leave; a call with files may last that much longer than one without.
+LONGEST_UPLOAD = 10.0
 NEVER = "9999-12-31T23:59:59.999Z"
 
 
@@ -106,7 +109,10 @@ class Store(Protocol):
         """List rows that wait for their time, the next due first."""
 
     def by_recipient(self, email: str, limit: int, cursor: str | None = None) -> Page:
-        """List what was sent to an address (in lower case), as a copy too, the latest first."""
+        """List what was sent to an address, as `places.recipient` gives it, as a copy too, the latest first.
+
+        A page may be short, or empty with a cursor.
+        """
 
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""
@@ -152,10 +158,11 @@ class Suppressions(Protocol):
 class BounceRecords(Protocol):
     """Where bounces are written down; nothing is ever deleted or sent through this."""
 
-    def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
-        """Write a bounce down once, and in the same step the entry of its address (as seen, as it shall be).
+    def record(self, bounces: Sequence[Item], entry: tuple[Item | None, Item] | None) -> AbstractSet[str]:
+        """Write up to 90 bounces of one address down once, and in the same step its entry (as seen, as it shall be).
 
-        False: the bounce was there already, and nothing was written. Raises `Lost` when the entry is not as seen.
+        Gives the ids of those that were there already: if there are any, nothing was written. Raises `Lost` when the
+        entry is not as seen.
         """
 
 
@@ -202,7 +209,7 @@ class MailApi(Protocol):
 
     @property
     def longest_call(self) -> float:
-        """The seconds after which a call has certainly ended."""
+        """The seconds after which a call without files has certainly ended; with files, `LONGEST_UPLOAD` later."""
 
     @property
     def account(self) -> str:

@@ -118,6 +118,13 @@ class Row:
         return stored_file(self.item, "body", self.item["body"]) if "body" in self.item else None
 
     @property
+    def left_out(self) -> list[dict[str, str]]:
+        """The suppressed copies a mail went without, each with its address and the reason."""
+        listed = self.item.get("left_out")
+        parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
+        return [{name: str(part.get(name, "")) for name in ("address", "reason")} for part in parts]
+
+    @property
     def files(self) -> list[str]:
         """The keys of all files it names, also those of other mails that a person's slip may have put there."""
         return list(_keys(self.item))

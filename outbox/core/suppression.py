@@ -1,4 +1,4 @@
-"""Which addresses get no mail because mail to them came back; as the mail API's own error stop list does it.
+"""Which addresses get no mail because mail to them came back, after the rule of the mail API's own error stop list.
 
                  `after` hard errors within `within`, or one DROP
     [no entry] ---------------------------------------------------> suppressed until the last of them + `for_`
@@ -126,7 +126,7 @@ def _span(entry: Item | None) -> Span | None:
     since, lifted_at = _moment(entry.get("suppressed_since")), _moment(entry.get("lifted_at"))
     if not any(name in entry for name in MARKS) and ("errors" in entry or "lifted_at" in entry):
         return None
-    if lifted_at and (since is None or since < lifted_at):
+    if lifted_at and since is not None and since < lifted_at:
         return None
     until = _moment(entry.get("suppressed_until"))
     return since or LONG_AGO, until if until and until < FAR else FOREVER
@@ -162,7 +162,7 @@ def _cause(bounce: Bounce, reason: str) -> dict[str, Any]:
 
 def _reason(bounce: Bounce, at: datetime, errors: Iterable[datetime], rule: Rule) -> str:
     delivery = f", delivery {bounce.delivery_id}" if bounce.delivery_id else ""
-    count = sum(abs(error - at) <= rule.within for error in errors)
+    count = sum(at - rule.within <= error <= at for error in errors)
     if bounce.type == DROP:
         why = "the mail API has the address on its own list"
     elif count >= rule.after:

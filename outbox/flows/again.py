@@ -28,7 +28,6 @@ from outbox.core.row import Item, Row
 from outbox.core.states import FINISHED, Status
 from outbox.core.text import shorten
 from outbox.flows.files import Stored, complete, copied, needs_bucket
-from outbox.flows.find import recipients
 from outbox.flows.history import bounces_of
 from outbox.flows.support import ANYWAY, check_who
 
@@ -103,7 +102,7 @@ class Again:
         stored = copied(self._bucket(), mail, mail_id, now) if needs_bucket(mail) else Stored(mail)
         item = moves.new(stored.mail, mail_id, now, None, who, stored.body)
         item |= {"resend_of": old.id, "timeline": Row({}).with_event(now, who, "resent from history", of=old.id)}
-        return item | ({ANYWAY: True} if anyway else {})
+        return item | ({ANYWAY: places.recipient(item["to"])} if anyway else {})
 
     def _mail(self, old: Row, to: str | None) -> Mail:
         try:
@@ -118,7 +117,7 @@ class Again:
         return self.files
 
     def _warnings(self, old: Row, to: str | None) -> Iterator[str]:
-        goes_to = recipients(old.item) if to is None else {places.recipient(to)}
+        goes_to = places.recipients(old.item) if to is None else {places.recipient(to)}
         for bounce in bounces_of(self.store, old):
             if bounce.get("type") in (HARD, DROP) and bounce.get("recipient") in goes_to:
                 yield _came_back(bounce)

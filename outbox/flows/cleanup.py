@@ -1,4 +1,4 @@
-"""History's expired rows -> bucket: their files go too, unless a row in the outbox still names them."""
+"""History's expired rows -> bucket: their files go too, unless a row in either table still names them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ log = structlog.get_logger()
 class Cleanup:
     """Deletes the files of mails that history has forgotten; doing it again changes nothing.
 
-    `current`: reads the row of the outbox under an id, as it is now.
+    `current`: reads what the tables have under an id, as it is now: of the outbox, of history.
     """
 
     files: Files
-    current: Callable[[str], Item | None]
+    current: Sequence[Callable[[str], Item | None]]
 
     def __call__(self, rows: Sequence[Item]) -> set[int]:
         """Delete the files of each row; give the positions of the rows to bring again."""
@@ -32,8 +32,8 @@ class Cleanup:
         if not own:
             return True
         try:
-            # A mail that was put back into the outbox still needs its files.
-            needed = set(Row(self.current(row.id) or {}).files)
+            # A mail that was put back, and may have been sent again since, still needs its files.
+            needed = {key for read in self.current for key in Row(read(row.id) or {}).files}
             failed = self.files.delete([key for key in own if key not in needed])
         except Exception:
             log.exception("cleanup.failed", id=row.id)

@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from outbox.core import limits, places
 from outbox.core.attachment import Attachment, S3Object, StoredFile, prefix
@@ -33,6 +33,13 @@ LARGEST_BODY = 2 * limits.TEXTS_BYTES + 64 * 1024
 TEXTS = "texts of the mail"
 GONE = "is not in the bucket any more"
 CHANGED = "is not the file that was enqueued: its SHA-256 differs"
+
+
+class Readable(Protocol):
+    """A bucket as far as the send needs one."""
+
+    def get(self, key: str) -> BinaryIO:
+        """Open a stored file as a stream. Raises `FileLost`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ def digested(files: Files, mail: Mail, bounds: Bounds) -> Mail:
     return mail.but(attachments=attachments)
 
 
-def complete(files: Files, row: Row) -> Row:
+def complete(files: Readable, row: Row) -> Row:
     """Give the row with the texts that lie in the bucket; what stands on the row itself, as a person left it, wins.
 
     For reading only: what is settled is the row itself. Raises `FileLost`, `RowBroken`.
@@ -120,7 +127,7 @@ def complete(files: Files, row: Row) -> Row:
 
 
 @contextmanager
-def opened(files: Files, mail: Mail) -> Iterator[Mail]:
+def opened(files: Readable, mail: Mail) -> Iterator[Mail]:
     """Give the mail with its stored files as open streams, each checked to be what was enqueued; closed at the end.
 
     Raises `FileLost` naming the file.
@@ -177,7 +184,7 @@ def _source(files: Files, attachment: Attachment) -> BinaryIO:
         raise _unreadable(attachment.name, error) from None
 
 
-def _stored_source(files: Files, stored: StoredFile, name: str) -> BinaryIO:
+def _stored_source(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
     try:
         return files.get(stored.key)
     except FileLost:
@@ -185,7 +192,7 @@ def _stored_source(files: Files, stored: StoredFile, name: str) -> BinaryIO:
         raise FileLost(name, GONE) from None
 
 
-def _verified(files: Files, stored: StoredFile, name: str) -> BinaryIO:
+def _verified(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
     """Read a stored file into a stream of our own and check it, so that not a byte of a wrong one is sent."""
     with closing(_stored_source(files, stored, name)) as source, ExitStack() as stack:
         # Not one that spools: asking it for its length, as an HTTP client does, would write it to disk after all.

@@ -67,7 +67,7 @@ class Find:
         The problems index shows no copies: each of its rows to somebody else costs a read.
         """
         candidates = (*self._waiting(None), *map(self._whole(email), self._problems(None)))
-        return list(once(Row(item) for item in candidates if email in recipients(item)))
+        return list(once(Row(item) for item in candidates if email in places.recipients(item)))
 
     def suppressed(self, email: str) -> list[Row]:
         """List the FAILED mails that wait because their recipient (in lower case) is suppressed."""
@@ -104,7 +104,7 @@ class Find:
         if wanted.delivery_id:
             yield from self.store.by_delivery(wanted.delivery_id).items
         elif "@" in wanted.to:
-            yield from everything(lambda cursor: self.store.by_recipient(wanted.to.strip().lower(), PAGE, cursor))
+            yield from everything(lambda cursor: self.store.by_recipient(places.recipient(wanted.to), PAGE, cursor))
         elif wanted.day or wanted.status in FINISHED:
             for partition in self._days(wanted.day):
                 yield from everything(lambda cursor, day=partition: self.store.by_day(day, PAGE, cursor))  # type: ignore[misc]
@@ -124,11 +124,6 @@ def anywhere(store: Store, mail_id: str) -> Row:
         if item is not None:
             return Row(item)
     raise NotFound(mail_id)
-
-
-def recipients(item: Item) -> frozenset[str]:
-    """Give all addresses of a mail, in lower case: to, cc and bcc."""
-    return frozenset({places.recipient(item.get("to", "")), *(copy["recipient"] for copy in places.copies(item))})
 
 
 def expired(item: Item, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from outbox.core.errors import InvalidRequest
 from outbox.core.ports import Clock, Page, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import FINISHED, Status
-from outbox.flows.find import PAGE, anywhere, check_limit, everything, expired, once, recipients, utc_date
+from outbox.flows.find import PAGE, anywhere, check_limit, everything, expired, once, utc_date
 
 # As long as history is kept unless somebody says otherwise; each day costs eight queries.
 MOST_DAYS = 400
@@ -49,7 +49,7 @@ class Sought:
         tags = row.item.get("tags")
         return (
             (not self.mail_id or row.id == self.mail_id)
-            and (not self.to or _email(self.to) in recipients(row.item))
+            and (not self.to or _email(self.to) in places.recipients(row.item))
             and (not self.delivery_id or row.delivery_id == self.delivery_id)
             and (not self.tag or (isinstance(tags, (list, set)) and self.tag in tags))
             and self.text.lower() in str(row.item.get("subject", "")).lower()
@@ -190,7 +190,7 @@ class History:
 
         def owner(bounce: Item) -> str:
             mails = mails_of(str(bounce["delivery_id"])) if "delivery_id" in bounce else []
-            return next((str(mail["id"]) for mail in mails if bounce.get("recipient") in recipients(mail)), "")
+            return next((str(mail["id"]) for mail in mails if bounce.get("recipient") in places.recipients(mail)), "")
 
         return owner
 
@@ -202,7 +202,7 @@ def bounces_of(store: Store, row: Row) -> tuple[Item, ...]:
     """List what came back of a mail from the people it went to, the oldest first."""
     if not row.delivery_id:
         return ()
-    addresses = recipients(row.item)
+    addresses = places.recipients(row.item)
     events = (event for event in store.bounces(row.delivery_id) if event.get("recipient") in addresses)
     return tuple(sorted(events, key=_when))
 

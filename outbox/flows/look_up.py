@@ -18,6 +18,7 @@ from outbox.core.ports import Clock, Files, Limiter, Records, Seen, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.flows.files import complete
+from outbox.flows.reach import within_reach
 from outbox.flows.write import write
 
 log = structlog.get_logger()
@@ -70,7 +71,8 @@ class LookUp:
         since = min(clock.parse(row.item.get("check_from")) or row.created_at or now, now)
         try:
             until = since + timedelta(seconds=self.lease_seconds)
-            mail = complete(self.files, row).mail()
+            with within_reach():
+                mail = complete(self.files, row).mail()
             deliveries = self.records.find(mail, since, until, self._is_other, spend)
         except RowBroken as broken:
             return doubt.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)

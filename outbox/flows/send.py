@@ -29,7 +29,7 @@ from outbox.core.errors import (
     TryLater,
 )
 from outbox.core.mail import Mail
-from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, MailApi, Store, Switch
+from outbox.core.ports import LONG_AGO, LONGEST_UPLOAD, Clock, Files, Limiter, MailApi, Store, Switch
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
@@ -45,8 +45,9 @@ log = structlog.get_logger()
 SETTLING = 15.0
 # A call later than this after its slot would crowd those of other slots; it books anew.
 LATEST = timedelta(seconds=0.5)
-# A mail whose files were slow looks for another slot this often, so many seconds apart.
+# A mail whose files or tables were slow looks for another slot this often, so many seconds apart.
 SLOT_TRIES, SLOT_PAUSE = 20, 0.25
+CROWDED = timedelta(seconds=5)
 
 
 class Outcome(Enum):
@@ -128,8 +129,9 @@ class Sender:
     def _call(self, row: Row, slot: datetime, deadline: float) -> Outcome:
         with ExitStack() as stack:
             try:
-                row, mail = Prepare(self.store, self.suppression, self.files)(row, stack)
-                slot = self._slot_after_files(mail, slot)
+                latest = min(deadline, _lease_end(row)) - self.api.longest_call - SETTLING
+                row, mail = Prepare(self.store, self.suppression, self.files, self.clock, latest)(row, stack)
+                slot = self._slot_still_to_come(mail, slot)
             except AlreadySent as sent:
                 settle.echo(self.store, row, sent.there, self.clock, self.who)
                 return Outcome.STALE
@@ -153,9 +155,9 @@ class Sender:
         put_aside = moves.suppressed if isinstance(error, Suppressed) else moves.file_lost
         return put_aside(row, str(error), now, self.who)
 
-    def _slot_after_files(self, mail: Mail, slot: datetime) -> datetime:
-        """Book again for a mail whose files took their time: it would else come too late for its slot every time."""
-        if not mail.attachments or not self._late(slot):
+    def _slot_still_to_come(self, mail: Mail, slot: datetime) -> datetime:
+        """Book again for a mail that took its time to prepare: it would else come too late for its slot every time."""
+        if not self._late(slot):
             return slot
         for _ in range(SLOT_TRIES):
             if slots := self.limiter.book(1, urgent=mail.urgent):
@@ -168,12 +170,14 @@ class Sender:
         return slot is not LONG_AGO and self.clock() > slot + LATEST
 
     def _send_in_time(self, row: Row, mail: Mail, slot: datetime, deadline: float) -> Outcome:
-        lease_end = row.due_at.timestamp() if row.due_at else 0.0
         # The claim itself may have taken long (retries of the store): look at the time, and at the slot, once more.
-        late = self._late(slot)
-        if late or not self.time_for_one(min(deadline, lease_end)):
+        if self._late(slot):
+            # Not due at once: nobody should take it, prepare it and come too late again, over and over.
+            settle.write_if_mine(self.store, row, moves.given_back(row, self.clock() + CROWDED))
+            return Outcome.WAITING
+        if not self.time_for_one(min(deadline, _lease_end(row)) - _uploading(mail)):
             settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
-            return Outcome.WAITING if late else Outcome.NO_TIME
+            return Outcome.NO_TIME
         return self._send(row, mail)
 
     def _send(self, row: Row, mail: Mail) -> Outcome:
@@ -243,3 +247,11 @@ def stopped_sentence(reason: str) -> str:
     """Say on a row that the line is stopped, and why."""
     reason = reason if reason.endswith((".", "!", "?")) else f"{reason}."
     return shorten(f"Nothing is being sent: {reason} It goes when the line is resumed.", 400)
+
+
+def _uploading(mail: Mail) -> float:
+    return LONGEST_UPLOAD if mail.attachments else 0.0
+
+
+def _lease_end(row: Row) -> float:
+    return row.due_at.timestamp() if row.due_at else 0.0

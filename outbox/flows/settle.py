@@ -35,6 +35,8 @@ def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: tim
     patch = doubt.doubtful(row, why, now(), who, window)
     if "left_out" in row.item:
         patch = Patch({**patch.assign, "left_out": row.item["left_out"]}, patch.drop)
+    else:
+        patch = Patch(patch.assign, patch.drop | {"left_out"})
     if write_if_mine(store, row, patch):
         return
 

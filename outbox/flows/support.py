@@ -62,7 +62,7 @@ class Support:
                 why = "only a mail that FAILED because its recipient is suppressed is"
                 raise WrongState(row.id, _word(row), "sent anyway", why)
             rings = moves.pending(row, self.clock(), who, "sent again although suppressed")
-            return Patch({**rings.assign, ANYWAY: True}, rings.drop)
+            return Patch({**rings.assign, ANYWAY: places.recipient(row.item.get("to", ""))}, rings.drop)
 
         return self._act(mail_id, who, "sent again", patch)
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from outbox.core import suppression
-from outbox.core.address import Address
+from outbox.core.address import Address, key
 from outbox.core.errors import InvalidMail, InvalidRequest
 from outbox.core.ports import Clock, Page, Suppressions
 from outbox.core.row import Item
@@ -30,7 +30,7 @@ class SuppressionList:
     clock: Clock
 
     def reasons(self, emails: Collection[str]) -> dict[str, str]:
-        """Say of each address that is suppressed, in lower case, since when, until when and why; in one look."""
+        """Say of each address that is suppressed (as `address.key` gives it) since when, until when and why; one look."""
         wanted = {email for email in map(_lower, emails) if email is not None}
         now = self.clock()
         entries = self.suppressions.look(wanted) if wanted else {}
@@ -93,19 +93,24 @@ class NoSuppression:
 
 def _with_errors(entry: Item | None, new: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what the rule has counted: the person's word may end before it would."""
-    return {**({"errors": entry["errors"]} if entry and "errors" in entry else {}), **new}
+    if not entry or "errors" not in entry:
+        return dict(new)
+    # Not before what was counted has lost its meaning.
+    ends = [each["expires_at"] for each in (entry, new) if isinstance(each.get("expires_at"), int)]
+    kept = {"errors": entry["errors"], **new}
+    return kept | ({"expires_at": max(ends)} if "expires_at" in new else {})
 
 
 def _lower(email: str) -> str | None:
     try:
-        return Address.parse(email).email.lower()
+        return key(Address.parse(email).email)
     except InvalidMail:
         return None
 
 
 def _address(email: str) -> str:
     try:
-        return Address(email.strip().lower() if isinstance(email, str) else email).email
+        return key(Address(email.strip() if isinstance(email, str) else email).email)
     except InvalidMail as error:
         raise InvalidRequest(str(error)) from None
 

@@ -14,6 +14,11 @@ NEEDED = {*FIELDS, "id", "status", "revision", "delivery_id", "finished_at", "da
     "fingerprint",
     "attempts",
     "reason",
+    # Without these nobody would ever delete the files.
+    "body",
+    "files",
+    "left_out",
+    "resend_of",
 }
 # What the largest text of a row gives up, in characters, when a reason has no room otherwise. No mail of ours is near
 # that: such a text is over every limit of the API.

@@ -3,7 +3,8 @@
 import copy
 import secrets
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from outbox.core import suppression
@@ -75,14 +76,16 @@ class MemoryBounces:
     def __init__(self, store: MemoryStore, suppressions: MemorySuppressions) -> None:
         self._store, self._suppressions = store, suppressions
 
-    def record(self, bounce: Item, entry: tuple[Item | None, Item] | None) -> bool:
-        """Write a bounce down once, and in the same step the entry of its address. Raises `Lost`."""
+    def record(self, bounces: Sequence[Item], entry: tuple[Item | None, Item] | None) -> AbstractSet[str]:
+        """Write bounces down once, in one step with the entry of their address. Raises `Lost`."""
         with self._suppressions.lock:
-            if self._store.get_finished(str(bounce["id"])) is not None:
-                return False
+            known = {str(each["id"]) for each in bounces if self._store.get_finished(str(each["id"])) is not None}
+            if known:
+                return known
             if entry is not None and not self._suppressions.is_as(entry[1]["email"], entry[0]):
                 raise Lost(self._suppressions.get(entry[1]["email"]))
-            self._store.keep({**bounce, "nonce": secrets.token_hex(8)})
+            for bounce in bounces:
+                self._store.keep({**bounce, "nonce": secrets.token_hex(8)})
             if entry is not None:
                 self._suppressions.write(entry[1]["email"], entry[1])
-            return True
+            return set()

@@ -184,7 +184,7 @@ class MemoryStore:
         page = self.copies(email, limit, cursor)
         ids = dict.fromkeys(places.owner(row["id"]) for row in page.items if not row["id"].startswith(places.BOUNCE))
         found = (self.get_finished(mail_id) for mail_id in ids)
-        return Page([row for row in found if row is not None], page.cursor)
+        return Page([row for row in found if row is not None and email in places.recipients(row)], page.cursor)
 
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""

@@ -22,8 +22,8 @@ def _keep() -> Keep:
 def _cleanup() -> Cleanup:
     settings = load(CleanupSettings)
     logs.configure(settings.log_level)
-    store = DynamoStore(aws.dynamodb(), settings.table, "")
-    return Cleanup(S3Files(aws.s3(), settings.bucket), store.get)
+    store = DynamoStore(aws.dynamodb(), settings.table, settings.history_table)
+    return Cleanup(S3Files(aws.s3(), settings.bucket), (store.get, store.get_finished))
 
 
 def keep(event: object) -> dict[str, Any]:

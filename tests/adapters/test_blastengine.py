@@ -447,3 +447,14 @@ def test_no_header_undoes_an_acceptance(api):
     """A number of thousands of digits is as good as none."""
     respx.post(URL).respond(201, json={"delivery_id": 1}, headers={"X-Rate-Limit-Remaining": "9" * 5000})
     assert api.send(make_mail()).delivery_id == "1"
+
+
+def test_files_that_leave_too_slowly_end_the_call(http):
+    """Each piece alone is quick, all together are not: nobody knows what the API made of it."""
+    now = iter(range(0, 100, 4))
+    api = BlastengineApi(ApiClient(http, BASE, Source()), monotonic=lambda: next(now))
+    mail = make_mail(attachments=[Attachment("a.bin", io.BytesIO(b"x" * 400_000))])
+    with respx.mock(assert_all_called=False) as routes:
+        routes.post(URL).respond(201, json={"delivery_id": 1})
+        with pytest.raises(OutcomeUnknown, match="did not leave within 10 s"):
+            api.send(mail)

@@ -212,7 +212,7 @@ def test_a_mail_with_files_from_everywhere_goes_all_the_way(files, s3, tmp_path)
         sent = in_memory(ready)
     assert [a.content for a in sent.attachments] == [b"\x00\xff", b"%PDF" * 100_000, b"a,b\r\n" * 1000]
 
-    assert Cleanup(files, store.get)([store.outbox.pop("order/1")]) == set()
+    assert Cleanup(files, (store.get,))([store.outbox.pop("order/1")]) == set()
     assert keys(files) == set()
     with pytest.raises(FileLost, match=r"note\.txt"), flow.opened(files, read):
         pytest.fail("it was handed out")

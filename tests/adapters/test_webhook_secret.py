@@ -113,7 +113,14 @@ def test_headers_that_could_never_be_right_read_nothing_more(store, credentials)
     """No new secret would make them right."""
     for given in ("", "Basic !", header(OLD[0], "x" * LONGEST_HEADER)):
         assert not credentials.admits(given)
-    assert store.asked == 1
+    assert store.asked == 0
+
+
+def test_a_stranger_is_refused_while_the_secret_cannot_be_read(store, clock, credentials):
+    """What is known was compared: that is no trouble with the secret, and rings no alarm."""
+    assert credentials.admits(header(*OLD))
+    store.fails = True
+    assert not credentials.admits(header("stranger", "x" * 20))
 
 
 def test_a_secret_that_cannot_be_read_is_said(store, credentials):

@@ -295,7 +295,7 @@ class Machine(RuleBasedStateMachine):
         world.store.erase(mail_id)
         self.known[mail_id].by_hand = self.known[mail_id].deleted = True
         own = [each["key"] for each in row.get("attachments", [])]
-        cleanup = Cleanup(world.files, world.store.get)
+        cleanup = Cleanup(world.files, (world.store.get,))
         if fails and own:
             world.files.undeletable = {own[0]: "InternalError"}
             assert cleanup([row]) == {0}

@@ -85,7 +85,7 @@ def test_anyway(terminal: Terminal) -> None:
     ended = terminal("resend", "s", "bad", "--anyway", "--json")
 
     assert [each["ok"] for each in ended.json["results"]] == [True, False]
-    assert terminal.row("s").item["send_anyway"] is True
+    assert terminal.row("s").item["send_anyway"] == "taro@example.com"
     assert "send_anyway" not in terminal.row("bad").item
 
 

@@ -266,4 +266,4 @@ def test_links_a_hand_has_broken(service, again, old):
 def test_anyway(service, again, old):
     """A person may send it although the recipient is suppressed."""
     row = again(old, "alice", anyway=True)
-    assert service.store.get(row.id)["send_anyway"] is True
+    assert service.store.get(row.id)["send_anyway"] == "taro@example.com"

@@ -1,5 +1,6 @@
 """The line over all workers: its rate, its urgent lane, its switch."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -94,6 +95,17 @@ def test_no_calls_remaining_holds_back_before_the_429_comes(limited, mail):
     assert len(limited.api.sent) == 1
 
 
+class Counting:
+    """A limiter that counts its bookings, and has no slot after so many."""
+
+    def __init__(self, limiter, most=100):
+        self.limiter, self.most, self.booked = limiter, most, []
+
+    def book(self, count, *, urgent):
+        self.booked.append(count)
+        return self.limiter.book(count, urgent=urgent) if len(self.booked) <= self.most else []
+
+
 def test_a_slot_that_has_gone_by_is_not_used(limited, mail):
     """A worker that was held up books anew instead of crowding the calls of others."""
     update = limited.store.update
@@ -103,14 +115,24 @@ def test_a_slot_that_has_gone_by_is_not_used(limited, mail):
         return update(*args)
 
     limited.store.update = slowly
+    limited.limiter = Counting(limited.limiter)
     mail_id = limited.outbox.enqueue(mail()).id
     limited.deliver()
-    assert limited.api.sent == []
-    assert limited.status(mail_id) == "WAITING"
-    limited.store.update = update
-    limited.clock.forward(seconds=5)
-    limited.dispatch()
     assert limited.status(mail_id) == "SENT"
+    assert limited.limiter.booked == [1, 1]
+
+
+def test_a_mail_that_finds_no_other_slot_is_not_due_at_once(limited, mail):
+    """While the line is full it waits some seconds, so that no run takes it over and over."""
+    update = limited.store.update
+    limited.store.update = lambda *args: limited.clock.forward(seconds=1) or update(*args)
+    limited.limiter = Counting(limited.limiter, most=1)
+    mail_id = limited.outbox.enqueue(mail()).id
+    limited.deliver()
+    row = limited.row(mail_id)
+    assert row.item["status"] == "WAITING"
+    assert row.due_at > limited.clock() + timedelta(seconds=3)
+    assert limited.api.sent == []
 
 
 @pytest.mark.parametrize(

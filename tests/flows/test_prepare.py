@@ -8,7 +8,7 @@ from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.suppression import SuppressionList
-from outbox.testing import MemorySuppressions
+from outbox.testing import MemorySuppressions, item_size
 from tests.conftest import make_mail
 
 
@@ -117,17 +117,24 @@ def test_a_note_of_an_earlier_try_does_not_outlive_a_lifting(service, listed):
 
 
 def test_a_list_out_of_reach_holds_the_mail_back_without_blame(service, listed):
-    """Nobody knows whether the address may be written to: nothing is sent, the row is due at once."""
+    """Nobody knows whether the address may be written to: nothing is sent, the row says so and goes later."""
 
     def broken(_emails):
         message = "table"
         raise ConnectionError(message)
 
-    listed.suppressions.look = broken
-    mail_id = service.outbox.enqueue(make_mail()).id
-    assert service.deliver() == {0}
-    row = service.row(mail_id)
-    assert (row.item["status"], row.attempts, service.api.sent) == ("WAITING", 0, [])
+    look, listed.suppressions.look = listed.suppressions.look, broken
+    ids = [service.outbox.enqueue(make_mail(subject=str(n))).id for n in range(2)]
+    service.deliver()
+    for mail_id in ids:
+        row = service.row(mail_id)
+        assert (row.item["status"], row.attempts) == ("WAITING", 0)
+        assert "the suppression list cannot be read just now (ConnectionError)" in row.reason
+    assert service.api.sent == []
+    listed.suppressions.look = look
+    service.clock.forward(hours=2)
+    service.dispatch()
+    assert [service.status(mail_id) for mail_id in ids] == ["SENT", "SENT"]
 
 
 def test_a_bucket_out_of_reach_lets_the_mail_wait_without_blame(service):
@@ -224,3 +231,124 @@ def test_a_refusal_after_files_were_read_is_a_refusal(service):
     service.api.answer = refuse
     row = enqueued(service, attachments=[Attachment("a.txt", b"a")])
     assert (row.item["status"], row.error, row.attempts) == ("FAILED", "refused", 1)
+
+
+@pytest.mark.parametrize("odd", [5, "abc", ["x"], {"a": 1}, [{"address": 5}], None])
+@pytest.mark.parametrize("anyway", [True, "taro@example.com", None])
+def test_a_note_typed_by_hand_neither_hangs_nor_doubles_a_mail(service, listed, odd, anyway):
+    """Whatever stands in `left_out` and `send_anyway`: the mail goes once and is settled."""
+    mail_id = service.outbox.enqueue(make_mail(on_unknown="resend")).id
+    service.store.edit(mail_id, left_out=odd, send_anyway=anyway)
+    for _ in range(5):
+        service.deliver()
+        service.clock.forward(hours=2)
+        service.dispatch()
+    assert len(service.api.sent) == 1
+    assert service.status(mail_id) == "SENT"
+    assert "left_out" not in service.row(mail_id).item
+
+
+def test_a_leave_to_send_anyway_is_for_the_recipient_it_was_given_for(service, listed):
+    """Suppressed copies stay left out, and a row whose address is changed afterwards needs a new leave."""
+    for email in ("taro@example.com", "ken@example.com", "mia@example.com"):
+        listed.add(email, "alice", "complained")
+    row = enqueued(service, cc=["ken@example.com"])
+    service.support.resend(row.id, "bob", anyway=True)
+    service.store.edit(row.id, to="mia@example.com")
+    service.deliver()
+    assert service.row(row.id).error == "suppressed"
+    service.support.resend(row.id, "bob", anyway=True)
+    service.deliver()
+    (mail,) = service.api.sent
+    assert (mail.to.email, mail.cc) == ("mia@example.com", ())
+    assert [each["address"] for each in service.row(row.id).item["left_out"]] == ["ken@example.com"]
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "TARO@EXAMPLE.COM",
+        "taro@example.com.",
+        '"taro"@example.com',
+        "ｔａｒｏ@example.com",
+        "taro@ｅｘａｍｐｌｅ.com",
+        "taro@example。com",
+        "taro@exam\u00adple.com",
+        "taro@example.com\u200b",
+    ],
+)
+def test_no_spelling_gets_round_the_list(service, listed, spelled):
+    """However an address is written, it is the same address."""
+    listed.add("taro@example.com", "alice", "complained")
+    assert enqueued(service, to=spelled).error == "suppressed"
+
+
+def test_a_domain_in_its_own_script_and_in_ascii_are_one(service, listed):
+    """Either finds the other on the list."""
+    listed.add("taro@例え.jp", "alice", "complained")
+    assert enqueued(service, to="taro@xn--r8jz45g.jp").error == "suppressed"
+    assert enqueued(service, to="taro+tag@例え.jp").item["status"] == "SENT"
+
+
+def test_files_that_take_too_long_make_the_mail_wait_in_time(service):
+    """Before the worker's time is over it is put off with a sentence; nothing was called, nothing is blamed."""
+
+    def slow(step, _key):
+        if step == "get":
+            service.clock.forward(seconds=30)
+
+    service.files.before = slow
+    began = service.clock()
+    row = enqueued(service, attachments=[Attachment(f"{n}.txt", b"a") for n in range(10)])
+    assert (row.item["status"], row.attempts) == ("WAITING", 0)
+    assert "its files took too long to read" in row.reason
+    assert (service.clock() - began).total_seconds() < 120 + 30
+    assert service.api.sent == []
+
+
+def test_a_large_mail_whose_texts_are_slow_to_come_is_sent(service):
+    """Its only file is its text: it misses its slot and books another."""
+    rate = Rate(60, 0)
+    service.limiter = SharedLimiter(service.register, service.clock, rate, service.pause)
+
+    def slow(step, _key):
+        if step == "get":
+            service.clock.forward(seconds=3)
+
+    service.files.before = slow
+    row = enqueued(service, insert_code={"name": "x" * 300_000})
+    assert row.item["status"] == "SENT"
+
+
+def test_a_look_up_whose_texts_are_out_of_reach_ends_all_the_same(service):
+    """After a day without an answer the mail's policy decides."""
+    service.api.answer = no_answer
+    row = enqueued(service, insert_code={"name": "x" * 300_000})
+    assert row.item["status"] == "CHECKING"
+
+    def out_of_reach(step, _key):
+        if step == "get":
+            raise ConnectionError(step)
+
+    service.files.before = out_of_reach
+    for _ in range(60):
+        service.clock.forward(hours=1)
+        service.dispatch()
+    assert service.status(row.id) == "UNKNOWN"
+
+
+def test_a_history_row_without_room_keeps_what_its_files_are_found_by(service):
+    """A person's notes yield; the names of the files stay, so that they can be deleted one day."""
+    mail_id = service.outbox.enqueue(
+        make_mail(insert_code={"name": "x" * 300_000}, attachments=[Attachment("a.txt", b"a")])
+    ).id
+    room = 400 * 1024 - item_size(service.store.get(mail_id))
+    service.store.edit(mail_id, note="x" * (room - 250))
+    service.deliver()
+    for _ in range(5):
+        service.clock.forward(hours=2)
+        service.dispatch()
+    row = service.row(mail_id)
+    assert row.item["status"] == "SENT"
+    assert row.item["files"] == 2
+    assert set(row.own_files) == set(service.files.objects)

@@ -41,31 +41,31 @@ def bare(item):
 def test_a_bounce_alone_is_written_once(kept):
     """The second time it is known, and nothing changes."""
     assert kept.store.get_finished(f"{BOUNCE}a") is None
-    assert kept.records.record(bounce(code="1"), None) is True
-    assert kept.records.record(bounce(code="2"), None) is False
+    assert kept.records.record([bounce(code="1")], None) == set()
+    assert kept.records.record([bounce(code="2")], None) == {f"{BOUNCE}a"}
     assert bare(kept.store.get_finished(f"{BOUNCE}a")) == bounce(code="1")
 
 
 def test_a_bounce_and_its_entry_are_one_step(kept):
     """Both are there, or neither."""
-    assert kept.records.record(bounce(), (None, {"email": EMAIL, "errors": {"a": "x"}})) is True
+    assert kept.records.record([bounce()], (None, {"email": EMAIL, "errors": {"a": "x"}})) == set()
     entry = kept.suppressions.get(EMAIL)
     assert bare(entry) == {"email": EMAIL, "errors": {"a": "x"}}
     with pytest.raises(Lost) as lost:
-        kept.records.record(bounce("b"), (None, {"email": EMAIL, "errors": {}}))
+        kept.records.record([bounce("b")], (None, {"email": EMAIL, "errors": {}}))
     assert lost.value.row == entry
     assert kept.store.get_finished(f"{BOUNCE}b") is None
-    assert kept.records.record(bounce("b"), (entry, {**entry, "errors": {"a": "x", "b": "y"}})) is True
+    assert kept.records.record([bounce("b")], (entry, {**entry, "errors": {"a": "x", "b": "y"}})) == set()
     assert kept.suppressions.get(EMAIL)["errors"] == {"a": "x", "b": "y"}
 
 
 def test_a_known_bounce_writes_no_entry(kept):
     """Neither over one that is as seen, nor does one that is not matter."""
-    kept.records.record(bounce(), None)
-    assert kept.records.record(bounce(), (None, {"email": EMAIL})) is False
+    kept.records.record([bounce()], None)
+    assert kept.records.record([bounce()], (None, {"email": EMAIL})) == {f"{BOUNCE}a"}
     assert kept.suppressions.get(EMAIL) is None
     kept.suppressions.swap(EMAIL, None, {"email": EMAIL, "reason": "x"})
-    assert kept.records.record(bounce(), (None, {"email": EMAIL})) is False
+    assert kept.records.record([bounce()], (None, {"email": EMAIL})) == {f"{BOUNCE}a"}
     assert kept.suppressions.get(EMAIL)["reason"] == "x"
 
 

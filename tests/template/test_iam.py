@@ -103,10 +103,11 @@ def test_keep_may_take_the_tag_off_files_and_log(resources: dict[str, Any]) -> N
 
 
 def test_cleanup_may_delete_files_look_for_the_mail_and_log(resources: dict[str, Any]) -> None:
-    """Cleanup can delete files and no row, and reads nothing but the outbox, by key."""
+    """Cleanup can delete files and no row, and reads nothing but the two tables, by key."""
     assert allowed(resources, "CleanupRole") == hears("History") | logs("Cleanup") | {
         ("s3:DeleteObject", "${Files.Arn}/mails/*"),
         ("dynamodb:GetItem", "Outbox.Arn"),
+        ("dynamodb:GetItem", "History.Arn"),
         ("sqs:SendMessage", "UnheardFiles.Arn"),
     }
 

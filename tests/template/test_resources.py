@@ -134,7 +134,8 @@ def test_mapping_of_files_tries_for_a_day(resources: dict[str, Any], name: str, 
     mapping = resources[name]["Properties"]
     assert mapping["EventSourceArn"] == {"Fn::GetAtt": [table, "StreamArn"]}
     assert mapping["BatchSize"] == 100
-    assert 0 < mapping["MaximumRetryAttempts"] <= 50
+    # The most Lambda takes: the age of a record is the bound.
+    assert mapping["MaximumRetryAttempts"] == 10_000
     assert mapping["MaximumRecordAgeInSeconds"] == 86_400
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -185,7 +186,7 @@ VARIABLES: dict[str, dict[str, object]] = {
     "Deliver": SENDER,
     "Dispatch": SENDER,
     "Keep": {"OUTBOX_BUCKET": "Files"},
-    "Cleanup": {"OUTBOX_BUCKET": "Files", "OUTBOX_TABLE": "Outbox"},
+    "Cleanup": {"OUTBOX_BUCKET": "Files", "OUTBOX_TABLE": "Outbox", "OUTBOX_HISTORY_TABLE": "History"},
     "Bounce": {
         "OUTBOX_HISTORY_TABLE": "History",
         "OUTBOX_SUPPRESSION_TABLE": "Suppressions",
@@ -290,6 +291,8 @@ def test_failures_raise_alarms(resources: dict[str, Any]) -> None:
         ("AWS/Lambda", "Errors", "Keep"),
         ("AWS/Lambda", "Errors", "Cleanup"),
         ("AWS/Lambda", "Url5xxCount", "Bounce"),
+        ("AWS/Lambda", "Url4xxCount", "Bounce"),
+        ("AWS/Lambda", "IteratorAge", "Cleanup"),
         ("AWS/Lambda", "Errors", "Deliver"),
         ("AWS/Lambda", "Errors", "Dispatch"),
         ("AWS/Lambda", "Invocations", "Dispatch"),

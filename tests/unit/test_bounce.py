@@ -92,14 +92,30 @@ def test_parts_of_the_identity_cannot_run_into_each_other():
     assert read(raw(kind="A|B", error_code="C")).id != read(raw(kind="A", error_code="B|C")).id
 
 
-@pytest.mark.parametrize(
-    "at", [None, "", "yesterday", "2026-11-20T20:00:00", 1763636400, "0001-01-01T00:00:00+09:00", ["x"], "\ud800"]
-)
+@pytest.mark.parametrize("at", [None, "", "yesterday", 1763636400, "0001-01-01T00:00:00+09:00", ["x"], "\ud800"])
 def test_an_event_without_a_readable_moment_is_kept_as_of_its_receipt(at):
-    """A moment without an offset could be any of several; the same text is the same event all the same."""
+    """Nobody knows when it was; the same text is the same event all the same."""
     first, later = read(raw(at=at)), bounces.read(raw(at=at), 0, NOW + timedelta(hours=1))
     assert first.happened_at == NOW
     assert first.id == later.id
+
+
+def test_a_moment_without_an_offset_is_that_of_the_mail_api():
+    """It writes +09:00; without it the same event is meant."""
+    bare, full = read(raw(at="2026-11-20T20:00:00")), read(raw(at="2026-11-20T20:00:00+09:00"))
+    assert bare.happened_at == full.happened_at
+    assert bare.id == full.id
+
+
+def test_insert_codes_that_come_back_are_kept_in_bounds():
+    """They may be all that ties a bounce to a mail; what is odd or too much is left out."""
+    event = raw()
+    event["event"]["detail"]["insert_codes"] = [{"key": "__job__", "value": "x" * 500}, 5, {"value": 1}] + [
+        {"key": f"__{n}__", "value": n} for n in range(20)
+    ]
+    codes = read(event).item(400)["insert_code"]
+    assert codes["__job__"] == "x" * 99 + "…"
+    assert len(codes) <= 10
 
 
 def test_a_moment_still_to_come_counts_as_now():

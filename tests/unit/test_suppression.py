@@ -202,7 +202,9 @@ BY_HAND = [
     ({"errors": "odd"}, None),
     ({"errors": {"a": 7, "b": "x", "c": "9999-12-31T23:59:59Z"}}, None),
     ({"lifted_at": "2026-10-01T00:00:00.000Z"}, None),
-    ({"lifted_at": "2026-10-01", "reason": "dead"}, None),
+    ({"lifted_at": "2026-10-01"}, None),
+    # What a person writes on a lifted entry is newer than the lifting, which took all such words away.
+    ({"lifted_at": "2026-10-01", "reason": "dead"}, "without end: dead"),
     ({"lifted_at": True, "reason": "dead"}, "without end: dead"),
     ({"lifted_at": "2026-10-01", "suppressed_since": "2026-10-02"}, "since 2026-10-02T00:00:00.000Z without end"),
     ({"nonce": 1, "expires_at": "x", "type": 1, "code": [], "note": {"a": b"x"}}, "without end"),
