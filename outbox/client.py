@@ -1,30 +1,37 @@
 """What an application uses: write a mail into the outbox, alone or in its own transaction, and ask after it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import threading
+import time
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from outbox.core import clock, moves, places
-from outbox.core.errors import AlreadyThere, KeyConflict, MissingSettings, RowBroken
+from outbox.adapters.outcome import outcome
+from outbox.core import clock
+from outbox.core.errors import InvalidRequest, MissingSettings
 from outbox.core.mail import Mail
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
-from outbox.core.row import Item, Row
-from outbox.flows.files import Bounds, Stored, digested, needs_bucket, store
-from outbox.flows.support import Support, aware
+from outbox.core.row import Row
+from outbox.flows.bulk import Bulk
+from outbox.flows.bulk_write import Limit, Writer
+from outbox.flows.enqueue import Draft, Enqueue, Receipt, duplicate
+from outbox.flows.files import Bounds
+from outbox.flows.support import Support
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+    from outbox.core.ports import Register
+    from outbox.flows.batch import Batches
+    from outbox.flows.bulk_async import AsyncBulk
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of an enqueue. `duplicate`: the key was used before for the same mail, so nothing was written."""
+__all__ = ["Entries", "Outbox", "Receipt"]
 
-    id: str
-    status: str
-    duplicate: bool = False
+# Threads that write at once, at the most; so many connections each client keeps for them.
+THREADS, CONNECTIONS = 16, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,13 @@ class Outbox:
             attachment_count=attachment_count,
         )
         self._files, self._bucket = files, settings.bucket
-        self._bounds = Bounds(settings.attachment_bytes, settings.attachment_count)
+        self._connecting = threading.Lock()
         self._tables, self._actor, self._now = (settings.table, settings.history_table), settings.actor, now
-        self._store = store or _dynamo(client, *self._tables)
-        self._support = Support(self._store, now, Retention(settings.history_days, settings.history_bodies))
+        store = store or _dynamo(client, *self._tables)
+        self._store, self._keep = store, Retention(settings.history_days, settings.history_bodies)
+        self._support = Support(store, now, self._keep)
+        bounds = Bounds(settings.attachment_bytes, settings.attachment_count)
+        self._enqueue = Enqueue(store, self._bucket_of_files, bounds, now, self._actor)
 
     def enqueue(self, mail: Mail, *, idempotency_key: str | None = None, send_at: datetime | None = None) -> Receipt:
         """Write a mail into the outbox; it is sent within moments, or at `send_at` (a datetime with a time zone).
@@ -101,16 +111,59 @@ class Outbox:
         Raises `InvalidRequest`; `InvalidMail` and `FileLost` for files that are too large or cannot be read;
         `MissingSettings` for a mail with files where no bucket is set.
         """
-        mail_id, at, now = self._checked(idempotency_key, send_at)
-        if idempotency_key is not None and (already := self._already(mail, mail_id)):
-            return already
-        stored = self._stored(mail, mail_id, now)
-        item = moves.new(stored.mail, mail_id, now, at, self._actor, stored.body)
-        try:
-            self._store.add(item, once=idempotency_key is not None)
-        except AlreadyThere as taken:
-            return _duplicate(stored.mail, mail_id, taken.row or taken.finished or {})
-        return Receipt(mail_id, str(item["status"]))
+        return self._enqueue(Draft(mail, idempotency_key, send_at))
+
+    async def enqueue_async(
+        self, mail: Mail, *, idempotency_key: str | None = None, send_at: datetime | None = None
+    ) -> Receipt:
+        """Do as `enqueue` does, from an event loop: in a thread, for whose end a cancelled caller still waits."""
+        from outbox.flows.bulk_async import in_thread  # noqa: PLC0415  asyncio only when it is used
+
+        return await in_thread(lambda: self._enqueue(Draft(mail, idempotency_key, send_at)))
+
+    def enqueue_many(
+        self,
+        mails: Iterable[Mail | Draft],
+        *,
+        bulk: bool = False,
+        deadline: float | datetime | None = None,
+        threads: int = THREADS,
+    ) -> Bulk:
+        """Give an iterator that writes mails, of any number, and tells what became of each, in order.
+
+        Nothing is written before it is iterated; `run()` does that for callers who want the counts and `failures`
+        alone. Mails without a key are written 25 at a time, `Draft`s with a key one by one under a condition, as
+        `enqueue` does. A mail that does not go in is an error of its own position: those `enqueue` raises, and
+        `NotWritten`; unless that is `certain` the mail may be there all the same, and only a key makes a second try
+        safe.
+
+        `bulk`: rows are WAITING, no doorbell rings, and dispatch sends them in its turn within a minute. `deadline`:
+        seconds from now, or a datetime with a time zone, from when on nothing more is taken (`stopped`; of a list,
+        `mails[taken:]` is left) or begun; a call that is under way then may take its time-outs of some 10 s, and an
+        input that blocks is waited for. Raises `InvalidRequest` for wrong arguments.
+        """
+        if not isinstance(mails, Iterable):
+            raise InvalidRequest(f"mails must be iterable, not {type(mails).__name__}")
+        return Bulk(mails, self._writer(deadline, bulk=bulk), _threads(threads))
+
+    def enqueue_many_async(
+        self,
+        mails: Iterable[Mail | Draft] | AsyncIterable[Mail | Draft],
+        *,
+        bulk: bool = False,
+        deadline: float | datetime | None = None,
+        threads: int = THREADS,
+    ) -> "AsyncBulk":
+        """Do as `enqueue_many` does, for `async for`: the event loop is never blocked.
+
+        `mails` may be asynchronous too, and is asked no faster than rows are written. A caller who is cancelled waits
+        for what is under way; what was written stays written.
+        """
+        from outbox.flows.bulk_async import AsyncBulk  # noqa: PLC0415  asyncio only when it is used
+
+        if not isinstance(mails, (Iterable, AsyncIterable)):
+            raise InvalidRequest(f"mails must be iterable, not {type(mails).__name__}")
+        return AsyncBulk(mails, self._writer(deadline, bulk=bulk), _threads(threads))
 
     def entries(
         self,
@@ -129,11 +182,9 @@ class Outbox:
         from outbox.adapters.dynamodb import new_entries  # noqa: PLC0415  boto3 only when it is used
         from outbox.adapters.wire import plainly  # noqa: PLC0415
 
-        mail_id, at, now = self._checked(idempotency_key, send_at)
-        stored = self._stored(mail, mail_id, now)
-        item = moves.new(stored.mail, mail_id, now, at, self._actor, stored.body)
-        items = new_entries(item, *self._tables, once=idempotency_key is not None)
-        return Entries(mail_id, stored.mail, [plainly(entry) for entry in items] if resource else items)
+        made = self._enqueue.made(Draft(mail, idempotency_key, send_at))
+        items = new_entries(made.item, *self._tables, once=idempotency_key is not None)
+        return Entries(made.receipt.id, made.mail, [plainly(entry) for entry in items] if resource else items)
 
     def duplicate(self, error: Exception, sent: Sequence[Mapping[str, Any]], entries: Entries) -> Receipt | None:
         """Tell whether a cancelled transaction failed because this mail was enqueued before; None for any other reason.
@@ -144,7 +195,18 @@ class Outbox:
         from outbox.adapters.dynamodb import taken_by  # noqa: PLC0415
 
         there = taken_by(error, sent, entries.items)
-        return None if there is None else _duplicate(entries.mail, entries.id, there)
+        return None if there is None else duplicate(entries.mail, entries.id, there)
+
+    def batches(self, *, control_table: str | None = None, register: "Register | None" = None) -> "Batches":
+        """Give what acts on many rows at once: look first, then start, run, stop, go on.
+
+        Batches are kept in the table of what the workers share (`OUTBOX_CONTROL_TABLE`), or in `register`. Needs the
+        extra `outbox[worker]`. Raises `MissingSettings`.
+        """
+        from outbox.flows.batch import Batches  # noqa: PLC0415  structlog only when it is used
+
+        kept = register or _register(self._store, control_table)
+        return Batches(self._store, kept, self._now, self._keep, time.sleep)
 
     def get(self, mail_id: str) -> Row:
         """Give a mail as it is now, in the outbox or in history. Raises `NotFound`."""
@@ -166,54 +228,54 @@ class Outbox:
         """Let a held mail go. Raises `NotFound`, `WrongState`, `ChangedMeanwhile`."""
         return self._support.release(mail_id, by or self._actor)
 
-    def _checked(self, key: str | None, send_at: datetime | None) -> tuple[str, datetime | None, datetime]:
-        """Give the id, the time to send and the time now, before any file is stored."""
-        now = self._now()
-        mail_id = places.new_id(now) if key is None else places.check_key(key)
-        return mail_id, aware(send_at) if send_at is not None else None, now
-
-    def _stored(self, mail: Mail, mail_id: str, now: datetime) -> Stored:
-        return store(self._bucket_of_files(), mail, mail_id, now, self._bounds) if needs_bucket(mail) else Stored(mail)
-
-    def _already(self, mail: Mail, mail_id: str) -> Receipt | None:
-        """Find out whether a mail with files was enqueued before, to spare storing them again. Raises `KeyConflict`."""
-        if not mail.attachments:
-            return None
-        try:
-            there = self._store.get(mail_id) or self._store.get_finished(mail_id)
-        except Exception:  # noqa: BLE001  it may not even have the right to read: the write itself decides
-            return None
-        return _duplicate(digested(self._bucket_of_files(), mail, self._bounds), mail_id, there) if there else None
+    def _writer(self, deadline: float | datetime | None, *, bulk: bool) -> Writer:
+        end = None if deadline is None else time.monotonic() + _seconds(deadline, self._now())
+        return Writer(self._enqueue, outcome, Limit(time.monotonic, time.sleep, end), bulk)
 
     def _bucket_of_files(self) -> Files:
-        if self._files is None:
-            if not self._bucket:
-                message = "OUTBOX_BUCKET: is not set, and this mail has files or is too large for a row."
-                raise MissingSettings(["OUTBOX_BUCKET"], message)
-            from outbox.adapters import aws  # noqa: PLC0415  boto3 only when it is used
-            from outbox.adapters.files import S3Files  # noqa: PLC0415
+        with self._connecting:
+            if self._files is None:
+                if not self._bucket:
+                    message = "OUTBOX_BUCKET: is not set, and this mail has files or is too large for a row."
+                    raise MissingSettings(["OUTBOX_BUCKET"], message)
+                from outbox.adapters import aws  # noqa: PLC0415  boto3 only when it is used
+                from outbox.adapters.files import S3Files  # noqa: PLC0415
 
-            self._files = S3Files(aws.s3(), self._bucket)
-        return self._files
+                self._files = S3Files(aws.s3(connections=CONNECTIONS), self._bucket)
+            return self._files
 
 
-def _duplicate(mail: Mail, mail_id: str, there: Item) -> Receipt:
-    receipt = Receipt(mail_id, str(there.get("status", "")), duplicate=True)
-    # The fingerprint is that of the mail as it was enqueued, whatever a person corrected on the row since.
-    if there.get("fingerprint") == mail.fingerprint:
-        return receipt
-    try:
-        differences = Row(there).mail().differences(mail)
-    except RowBroken:
-        differences = []
-    else:
-        if not differences and "fingerprint" not in there:
-            return receipt
-    raise KeyConflict(mail_id, differences)
+def _seconds(deadline: float | datetime, now: datetime) -> float:
+    """Give the seconds until a deadline. Raises `InvalidRequest`."""
+    if isinstance(deadline, datetime):
+        if deadline.tzinfo is None:
+            raise InvalidRequest("deadline must be a datetime with a time zone, or seconds from now")
+        return (deadline - now).total_seconds()
+    if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not math.isfinite(deadline):
+        raise InvalidRequest("deadline must be seconds from now, or a datetime with a time zone")
+    return float(deadline)
+
+
+def _threads(threads: int) -> int:
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 256:
+        raise InvalidRequest("threads must be a whole number from 1 to 256")
+    return threads
 
 
 def _dynamo(client: "DynamoDBClient | None", table: str, history_table: str) -> Store:
     from outbox.adapters import aws  # noqa: PLC0415  boto3 only when it is used
     from outbox.adapters.dynamodb import DynamoStore  # noqa: PLC0415
 
-    return DynamoStore(client or aws.dynamodb(), table, history_table)
+    return DynamoStore(client or aws.dynamodb(connections=CONNECTIONS), table, history_table)
+
+
+def _register(store: Store, control_table: str | None) -> "Register":
+    from outbox.adapters.control import DynamoRegister  # noqa: PLC0415  boto3 only when it is used
+    from outbox.adapters.dynamodb import DynamoStore  # noqa: PLC0415
+    from outbox.settings import ControlSettings, load  # noqa: PLC0415
+
+    if not isinstance(store, DynamoStore):
+        message = "a store of its own needs a register of its own"
+        raise InvalidRequest(message)
+    named = load(ControlSettings, table=store.outbox, history_table=store.history, control_table=control_table)
+    return DynamoRegister(store.client, named.control_table)

@@ -45,6 +45,12 @@ PROMISES = [
         "`tests/attack/test_fuzz_webhook.py`, `tests/store/test_bounce_faults.py`, `tests/e2e/test_after_the_send.py`",
     ),
     (
+        "Ten thousand at once cost no more than a bare loop",
+        "`enqueue_many` and a bare parallel BatchWriteItem loop (plain boto3, items ready), in turn, on the local stack",
+        ["bulk"],
+        "`python -m tests.bench.bulk`",
+    ),
+    (
         "A person can always see, fix, stop",
         "rows mutated by hand in every way; rows filled to their last byte; a switch thrown in the middle of a batch",
         ["fuzz"],

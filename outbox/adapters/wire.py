@@ -12,6 +12,7 @@ from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from outbox.core.change import ABSENT, Expect, Patch
 
 DIGITS = 38
+LARGEST = 10**DIGITS
 
 
 class _Deserializer(TypeDeserializer):
@@ -28,7 +29,23 @@ Wire = dict[str, Any]
 
 def to_wire(item: Mapping[str, Any]) -> Wire:
     """Write a row as typed attributes."""
-    return {name: _SERIALIZER.serialize(value) for name, value in item.items()}
+    return {name: _typed(value) for name, value in item.items()}
+
+
+def _typed(value: Any) -> Wire:  # noqa: ANN401  whatever a row holds
+    """Write one value; the SDK's own serializer asks ten questions of each, and is kept for the rare types."""
+    kind = type(value)
+    if kind is str:
+        return {"S": value}
+    if kind is bool:
+        return {"BOOL": value}
+    if kind is list:
+        return {"L": [_typed(part) for part in value]}
+    if kind is dict:
+        return {"M": {name: _typed(part) for name, part in value.items()}}
+    if kind is int and -LARGEST < value < LARGEST:
+        return {"N": str(value)}
+    return dict(_SERIALIZER.serialize(value))
 
 
 def from_wire(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,24 +18,28 @@ from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
+from outbox.cli.copied import Copied, copied
 from outbox.client import Outbox
 from outbox.core import clock
-from outbox.core.errors import MissingSettings
+from outbox.core.errors import InvalidRequest, MissingSettings
 from outbox.core.ports import Clock, Files, Register, Store, Suppressions
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.flows.again import Again
+from outbox.flows.batch import Batches
 from outbox.flows.doctor import Doctor
 from outbox.flows.find import Find
 from outbox.flows.forget import Forget
 from outbox.flows.history import History
 from outbox.flows.support import LONGEST_WHO, Support
-from outbox.flows.suppression import SuppressionList
+from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import ControlSettings, TableSettings, load
 
 # Who asks is a courtesy to the timeline: not worth a wait.
 WHO_SECONDS = 2
+# Batches, counts and imports ask from several threads at once.
+CONNECTIONS = 32
 OUTPUTS = {"table": "OutboxTable", "history_table": "HistoryTable"}
 CONTROL = {"control_table": "ControlTable"}
 # What only some commands need, and an older stack may not have.
@@ -84,6 +88,7 @@ class Beside:
 
     suppressions: Callable[[], Suppressions] | None = None
     files: Callable[[], Files] | None = None
+    copied: Callable[[str], Copied] | None = None
 
 
 class Desk:
@@ -137,6 +142,12 @@ class Desk:
         """Give what inspects both tables."""
         return Doctor(self._store, self._now, self._keep, self._files)
 
+    def copied(self, table: str) -> Copied:
+        """Give a copy of a table, to restore from or to quarantine. Raises `InvalidRequest`."""
+        if self._beside.copied is None:
+            raise InvalidRequest("there are no copies of tables here")
+        return self._beside.copied(table)
+
     @property
     def suppression(self) -> SuppressionList:
         """Give the list of addresses that get no mail. Raises `MissingSettings`."""
@@ -149,6 +160,17 @@ class Desk:
         if self._files is None or None in needed.values():
             raise _missing(*(name for name, there in needed.items() if there is None))
         return Forget(self._store, self._suppressions, self._files, self._now)
+
+    @property
+    def batches(self) -> Batches:
+        """Give what acts on many rows at once; only for a command that asked for what the workers share."""
+        listed = SuppressionList(self._suppressions, self._now) if self._beside.suppressions else NoSuppression()
+        return Batches(self._store, self.line.register, self._now, self._keep, time.sleep, listed)
+
+    @property
+    def files(self) -> Files | None:
+        """Give the bucket of the mails' files; None where nothing names it."""
+        return self._files
 
     @property
     def outbox(self) -> Outbox:
@@ -200,7 +222,7 @@ def connect(options: Options, *, control: bool = False) -> Desk:
     names = OUTPUTS | (CONTROL if control else {})
     stack = _stack(options, session, endpoint, names) if options.stack and session.region_name else {}
     settings = _settings(options, session, stack, names)
-    client = aws.dynamodb(session, **endpoint)
+    client = aws.dynamodb(session, CONNECTIONS, **endpoint)
     store = DynamoStore(client, settings.table, settings.history_table)
     tables, line = [settings.table, settings.history_table], None
     if isinstance(settings, ControlSettings):
@@ -217,6 +239,7 @@ def connect(options: Options, *, control: bool = False) -> Desk:
         Beside(
             (lambda: DynamoSuppressions(client, settings.suppression_table)) if settings.suppression_table else None,
             (lambda: S3Files(aws.s3(session, **endpoint), settings.bucket)) if settings.bucket else None,
+            lambda table: copied(session, endpoint, settings, table),
         ),
     )
 

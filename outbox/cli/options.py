@@ -7,6 +7,7 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of mails.", show_default=False)]
+SomeIds = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids of mails.", show_default=False)]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the mail.", show_default=False)]
 
 Cc = Annotated[list[str] | None, typer.Option("--cc", metavar="ADDRESS", help="Copy to; may be repeated.")]

@@ -11,15 +11,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outbox.cli import output
 from outbox.cli.commands import (
     act,
+    batch,
     delete,
     demo,
     doctor,
     edit,
+    export,
     find,
     forget,
     history,
+    import_,
     line,
     resend,
+    restore,
     send,
     show,
     suppressed,
@@ -111,10 +115,13 @@ def options(  # noqa: PLR0913  each is one word on the command line
 
 
 app.command()(send.send)
+app.command("import")(import_.import_)
 app.command()(find.find)
 app.command()(show.show)
 app.command()(edit.edit)
 app.command()(resend.resend)
+app.add_typer(batch.app, name="batch")
+app.command()(export.export)
 app.command()(act.cancel)
 app.command()(act.hold)
 app.command()(act.release)
@@ -125,6 +132,7 @@ app.add_typer(suppressed.app, name="suppressed")
 app.command()(forget.forget)
 app.command()(delete.delete)
 app.command()(doctor.doctor)
+app.command()(restore.restore)
 app.command()(line.pause)
 app.command()(line.resume)
 app.command()(line.status)

@@ -14,7 +14,8 @@ OutboxError
 ├── StoreError             what the store answers
 │   ├── AlreadyThere       the id is taken, in the outbox or in history
 │   ├── Lost               the row is not as expected; carries the row as it is now
-│   └── TooLarge           the row would grow past what the table takes
+│   ├── TooLarge           the row would grow past what the table takes
+│   └── NotWritten         a mail of many did not go in; says whether that is certain
 └── MailApiError           what to do after a call of the mail API
     ├── Rejected           this mail is wrong: FAILED
     ├── TryLater           nothing was sent: WAITING, no blame
@@ -148,6 +149,15 @@ class TooLarge(StoreError):
 
     def __init__(self) -> None:
         super().__init__("the row would be larger than the table takes (400 KB); nothing was written")
+
+
+class NotWritten(StoreError):
+    """A mail of many did not go in. `certain` is False when it may be there all the same: no clear answer came."""
+
+    def __init__(self, why: str, *, certain: bool) -> None:
+        self.certain = certain
+        doubt = "nothing was written" if certain else "nobody knows whether it was written"
+        super().__init__(f"{why}; {doubt}")
 
 
 class MailApiError(OutboxError):

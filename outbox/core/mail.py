@@ -108,6 +108,13 @@ class Mail:
 
         Raises `InvalidRequest` when a file has not been stored.
         """
+        item = self._texts()
+        if self.attachments:
+            item["attachments"] = [attachment.to_item() for attachment in self.attachments]
+        return item
+
+    def _texts(self) -> dict[str, Any]:
+        """Give the attributes of a row without those of the files."""
         item: dict[str, Any] = {"sender": str(self.sender), "to": str(self.to), "subject": self.subject}
         item |= {
             "text": self.text,
@@ -117,7 +124,6 @@ class Mail:
             "reply_to": str(self.reply_to or ""),
             "insert_code": dict(self.insert_code),
             "list_unsubscribe": _without_empty(self.list_unsubscribe),
-            "attachments": [attachment.to_item() for attachment in self.attachments],
             "tags": list(self.tags),
         }
         item = {name: value for name, value in item.items() if value}
@@ -129,7 +135,7 @@ class Mail:
 
         Raises `InvalidRequest` when a file has not been read yet.
         """
-        item = self.but(attachments=()).to_item()
+        item = self._texts()
         if self.attachments:
             # Without the type: it may have been guessed, and each host guesses by its own table.
             item["attachments"] = [[a.name, a.digest] for a in self.attachments]

@@ -30,7 +30,7 @@ class SuppressionList:
     clock: Clock
 
     def reasons(self, emails: Collection[str]) -> dict[str, str]:
-        """Say of each address that is suppressed (as `address.key` gives it) since when, until when and why; one look."""
+        """Say of each suppressed address (as `address.key` gives it) since when, until when and why; in one look."""
         wanted = {email for email in map(_lower, emails) if email is not None}
         now = self.clock()
         entries = self.suppressions.look(wanted) if wanted else {}

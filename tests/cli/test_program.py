@@ -24,6 +24,7 @@ COMMANDS = (
     *("send", "find", "show", "edit", "resend", "cancel", "hold", "release", "confirm"),
     *("pause", "resume", "status", "up", "demo"),
     *("history", "bounces", "suppressed", "forget", "delete", "doctor"),
+    *("import", "batch", "export", "restore"),
 )
 
 

@@ -5,8 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from outbox import Attachment, InvalidRequest, KeyConflict, NotFound, Outbox
+from outbox.core.errors import Rejected
+from outbox.flows.batch import Action
+from outbox.flows.where import Where
 from outbox.testing import MemoryStore
 from outbox.testing.files import MemoryFiles
+from tests.conftest import make_mail
 
 
 def test_a_scheduled_mail_goes_at_its_time_and_not_before(service, mail):
@@ -136,8 +140,51 @@ print(sorted(heavy & sys.modules.keys()))
     assert done.stdout.strip() == "[]"
 
 
+def test_importing_the_client_is_light():
+    """No SDK, no settings, no event loop, no executors, until something needs them; many mails need none of them."""
+    import subprocess
+    import sys
+
+    code = """
+import sys, outbox
+heavy = {'boto3', 'botocore', 'httpx', 'pydantic', 'asyncio', 'concurrent.futures', 'tenacity'}
+print(sorted(heavy & sys.modules.keys()))
+from outbox.testing import MemoryStore
+mail = outbox.Mail(sender='a@b.example', to='a@b.example', subject='x', text='y')
+assert outbox.Outbox(store=MemoryStore()).enqueue_many([mail, outbox.Draft(mail, 'k')]).run().written == 2
+print(sorted({'boto3', 'botocore', 'httpx', 'tenacity'} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
 def test_a_memory_outbox_needs_no_settings(mail):
     """Tests of an application need no tables."""
     store = MemoryStore()
     Outbox(store=store).enqueue(mail())
     assert len(store.outbox) == 1
+
+
+def test_an_application_acts_on_many_rows_at_once(service):
+    """Failed mails are counted, sent again by a batch, and each names it."""
+    service.api.answer = refuse
+    ids = [service.outbox.enqueue(make_mail(subject=str(number))).id for number in range(3)]
+    service.deliver()
+    batches = service.outbox.batches(register=service.register)
+    assert batches.preview(Where(error="refused")).count == 3
+    batch = batches.start(Where(error="refused"), Action("resend"), "job")
+    assert batches.run(batch).done == 3
+    service.api.answer = None
+    service.dispatch()
+    assert {service.status(mail_id) for mail_id in ids} == {"SENT"}
+
+
+def test_batches_need_a_table_to_be_kept_in(service):
+    """A store that is no table must bring its register."""
+    with pytest.raises(InvalidRequest):
+        service.outbox.batches()
+
+
+def refuse(_mail):
+    message = "to: invalid format. (400)"
+    raise Rejected(message)

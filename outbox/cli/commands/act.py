@@ -4,43 +4,84 @@ from typing import Annotated
 
 import typer
 
-from outbox.cli.desk import begin
-from outbox.cli.options import Ids, Json, Yes
+from outbox.cli import many
+from outbox.cli.desk import Cli, begin
+from outbox.cli.options import Ids, Json, SomeIds, Yes
 from outbox.cli.results import ask, each
 from outbox.core.errors import InvalidRequest
+from outbox.flows.batch import Action
 
 
-def cancel(
+def cancel(  # noqa: PLR0913  each is one option
     context: typer.Context,
-    ids: Ids,
+    ids: SomeIds = None,
     *,
+    where: many.Wheres = None,
+    everything: many.All = False,
+    start: many.Start = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Move mails that were not sent to history as CANCELLED; they never go."""
     cli = begin(context, as_json=as_json)
+    if _many(cli, Action("cancel"), ids, where, everything=everything, start=start):
+        return
+    ids = ids or []
     if not yes:
         mails = "this mail" if len(ids) == 1 else f"these {len(ids)} mails"
         ask(cli, "cancel", f"Cancel {mails}? It cannot be undone.")
     each(cli, ids, "cancelled", lambda mail_id: cli.desk.support.cancel(mail_id, cli.desk.who))
 
 
-def hold(
+def hold(  # noqa: PLR0913  as above
     context: typer.Context,
-    ids: Ids,
+    ids: SomeIds = None,
     *,
+    where: many.Wheres = None,
+    everything: many.All = False,
+    start: many.Start = False,
     note: Annotated[str, typer.Option(help="Why; stands on the row as its reason.")] = "",
     as_json: Json = False,
 ) -> None:
     """Put mails aside; they do not go until they are released."""
     cli = begin(context, as_json=as_json)
-    each(cli, ids, "held", lambda mail_id: cli.desk.support.hold(mail_id, cli.desk.who, note))
+    if not _many(cli, Action("hold", note=note), ids, where, everything=everything, start=start):
+        each(cli, ids or [], "held", lambda mail_id: cli.desk.support.hold(mail_id, cli.desk.who, note))
 
 
-def release(context: typer.Context, ids: Ids, *, as_json: Json = False) -> None:
+def release(
+    context: typer.Context,
+    ids: SomeIds = None,
+    *,
+    where: many.Wheres = None,
+    start: many.Start = False,
+    as_json: Json = False,
+) -> None:
     """Let held mails go: at their time if that is still to come, otherwise now."""
     cli = begin(context, as_json=as_json)
-    each(cli, ids, "released", lambda mail_id: cli.desk.support.release(mail_id, cli.desk.who))
+    if where and not any(pair.startswith(("state=", "ids=")) for pair in where):
+        where = [*where, "state=held"]
+    if not _many(cli, Action("release"), ids, where, start=start):
+        each(cli, ids or [], "released", lambda mail_id: cli.desk.support.release(mail_id, cli.desk.who))
+
+
+def _many(  # noqa: PLR0913  what three commands are asked
+    cli: Cli,
+    action: Action,
+    ids: list[str] | None,
+    where: list[str] | None,
+    *,
+    everything: bool = False,
+    start: bool = False,
+) -> bool:
+    """Act on the rows that --where means, if it is given; tell whether it was. Raises `InvalidRequest`."""
+    by_where = bool(where or everything)
+    if by_where == bool(ids):
+        message = "give ids of mails, or --where KEY=VALUE for many; not both, and not neither"
+        raise InvalidRequest(message)
+    if by_where:
+        many.decide(cli, action, where, everything=everything, start=start)
+    return by_where
 
 
 def confirm(

@@ -1,22 +1,30 @@
-"""`outbox edit`: corrects one mail in the outbox and, if asked, sends it again."""
+"""`outbox edit`: corrects one mail in the outbox, or many in one way, and sends them again if asked."""
 
 from typing import Annotated
 
 import typer
 
+from outbox.cli import many, many_edits, output, views
 from outbox.cli import options as opt
-from outbox.cli import output, views
 from outbox.cli.desk import Cli, begin
 from outbox.cli.parts import moment, parts
 from outbox.cli.safe import words
 from outbox.core.errors import InvalidRequest
 from outbox.core.row import Row
+from outbox.flows.batch import Action
+from outbox.flows.correct import KNOWN
 
 
 def edit(  # noqa: PLR0913  a mail has many parts
     context: typer.Context,
-    mail_id: opt.Id,
+    mail_id: Annotated[str, typer.Argument(metavar="[ID]", help="Id of the mail.", show_default=False)] = "",
     *,
+    where: many.Wheres = None,
+    everything: many.All = False,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help=f"With --where; may be repeated: {KNOWN}."),
+    ] = None,
     sender: Annotated[str | None, typer.Option("--from", "--sender", metavar="ADDRESS", help="Sender.")] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="The one recipient.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="Subject.")] = None,
@@ -38,12 +46,16 @@ def edit(  # noqa: PLR0913  a mail has many parts
     revision: Annotated[
         int | None, typer.Option(metavar="N", help="Save only if the row still has this revision (see show).")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do it; without, it is only shown.")] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Correct a mail in the outbox. It keeps its state unless --send or --at says otherwise.
 
     What is not named stays as it is; a list (--cc, --bcc, --tag, --code, --unsubscribe) is replaced as a whole; an
     empty value ('') clears. A mail that waits goes at its time with the new content.
+
+    With --where and --set: many at once, each checked as a whole. Without --yes or --send it only shows what would
+    change; --send sends again what it changed, --yes alone leaves it where it is.
     """
     cli = begin(context, as_json=as_json)
     changes = parts(
@@ -52,6 +64,15 @@ def edit(  # noqa: PLR0913  a mail has many parts
         on_unknown=on_unknown,
     )  # fmt: skip
     send_at = moment(at)
+    if where or everything or sets:
+        if mail_id or changes or send_at or revision is not None:
+            message = "--where takes its corrections by --set alone; ids, --at and --revision are for single mails"
+            raise InvalidRequest(message)
+        many_edits.edit(cli, where, Action("edit", tuple(sets or ()), send=send), everything=everything, yes=yes)
+        return
+    if not mail_id:
+        message = "give the id of a mail, or --where and --set"
+        raise InvalidRequest(message)
     if not changes and not send_at:
         message = "nothing to change was given; `outbox resend` sends a mail again as it is"
         raise InvalidRequest(message)

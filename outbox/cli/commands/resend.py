@@ -1,24 +1,28 @@
-"""`outbox resend`: sends mails again; of one in history it makes a new mail, linked to the old one."""
+"""`outbox resend`: sends mails again, by id or by the thousand; of one in history it makes a new, linked mail."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from outbox.cli import output
+from outbox.cli import many, output
 from outbox.cli.desk import Cli, begin
-from outbox.cli.options import Ids, Json, Yes
+from outbox.cli.options import Json, Yes
 from outbox.cli.results import can_ask, each
 from outbox.cli.safe import safe
 from outbox.core.errors import InvalidRequest, NeedsConfirmation, WrongState
 from outbox.core.row import Row
 from outbox.core.states import FINISHED
+from outbox.flows.batch import Action
 
 
 def resend(  # noqa: PLR0913  each is one word on the command line
     context: typer.Context,
-    ids: Ids,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of mails.")] = None,
     *,
+    where: many.Wheres = None,
+    everything: many.All = False,
+    send: many.Start = False,
     to: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Of mails in history: to this address alone, without the copies."),
@@ -31,9 +35,26 @@ def resend(  # noqa: PLR0913  each is one word on the command line
 
     Of a mail in history a new mail is made, linked to the old one. Where it came back before, was sent just now or was
     sent again already, that is said first, and nothing is done without a yes (--yes in a script).
+
+    With --where: many at once. Without --send it only counts them and shows some. With it (or --yes) they go in their
+    turn, within the rate, as a batch that Ctrl-C stops and `outbox batch continue` continues.
     """
     cli = begin(context, as_json=as_json)
+    if where or everything:
+        _refuse(ids=ids, to=to, anyway=anyway)
+        many.decide(cli, Action("resend"), where, everything=everything, start=send or yes)
+        return
+    if not ids or send:
+        message = "--send belongs to --where; mails named by id go at once" if ids else "give ids of mails, or --where"
+        raise InvalidRequest(message)
     each(cli, ids, "rings again", _Resend(cli, to, anyway=anyway, yes=yes))
+
+
+def _refuse(**given: object) -> None:
+    wrong = [name if name == "ids" else f"--{name}" for name, value in given.items() if value]
+    if wrong:
+        message = f"{wrong[0]} is for single mails, not for --where"
+        raise InvalidRequest(message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,263 @@
+"""One decision about many rows that wait for a person: looked at first, then carried out as a batch with an id.
+
+    start --> running --> done
+                | ^
+           stop | | continue (also after a crash, when its lease of 30 s is over)
+                v |
+              stopped
+
+A batch is one small item among what the workers share: who, when, what, how far. Each row is changed by one conditional
+write that names the batch, so a batch can die anywhere, be continued and even run twice at once, and doubles nothing.
+Rows that are sent again wait for dispatch, which sends them within the rate; they ring nobody.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from outbox.core import clock, places
+from outbox.core.errors import InvalidMail, InvalidRequest, OutboxError
+from outbox.core.ports import Clock, Page, Register, Store
+from outbox.core.retention import Retention
+from outbox.core.row import Item, Row
+from outbox.core.states import Status
+from outbox.flows import correct
+from outbox.flows.batch_row import ALREADY_SENT, Action, Deed
+from outbox.flows.batch_run import RUNNING, STOPPED, Pages, Progress, Report, Run, never, patiently, update
+from outbox.flows.support import check_who
+from outbox.flows.suppression import NoSuppression, SuppressionList
+from outbox.flows.where import Place, Where, chunks, of_json, walk
+
+# Beyond this a preview says «more».
+MOST = 100_000
+LATEST = 50
+THREADS = 16
+# Rows between two looks at the item, on which a stop is written.
+SIZE = 100
+# Ids beside the item: 256 bytes each at the most, far below the 400 KB an item takes.
+IDS = 500
+ASKED = 100
+
+__all__ = ["Action", "Batches", "NoBatch", "Preview", "Progress", "Report", "Trial"]
+
+
+class NoBatch(OutboxError):
+    """There is no batch of this id."""
+
+    def __init__(self, batch: str) -> None:
+        super().__init__(f"There is no batch {batch!r}; `outbox batch list` shows the latest.")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a batch would meet: how many rows (`more`: at least), some of them, and what is left out or will fail.
+
+    `suppressed`: rows whose recipient is suppressed now, so that they will fail again. `excluded`: rows that were not
+    asked for but nearly, or cannot be acted on, by reason.
+    """
+
+    count: int = 0
+    more: bool = False
+    sample: tuple[Row, ...] = ()
+    suppressed: int = 0
+    excluded: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One row of a sample as corrections would make it: field to before and after, or what is wrong then."""
+
+    row: Row
+    changes: Mapping[str, tuple[str, str]]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Looks at, starts, runs and stops batches; `pause` waits seconds between the tries of a row."""
+
+    store: Store
+    register: Register
+    clock: Clock
+    keep: Retention
+    pause: Callable[[float], None]
+    suppression: SuppressionList | NoSuppression = field(default_factory=NoSuppression)
+    threads: int = THREADS
+
+    def preview(self, where: Where, limit: int = 5) -> Preview:
+        """Count the rows that are meant, up to 100,000, and show some; changes nothing."""
+        rows = where.rows(self.store)
+        sample: list[Row] = []
+        counts: Counter[str] = Counter()
+        for some in chunks(islice(rows, MOST), ASKED):
+            sample += some[: limit - len(sample)]
+            counts["rows"] += len(some)
+            counts["sent"] += sum(row.error == ALREADY_SENT for row in some)
+            counts["suppressed"] += self._suppressed(some)
+        more = next(rows, None) is not None
+        excluded = {"already sent; a batch does not send it again": counts["sent"], **self._nearly(where)}
+        excluded = {why: number for why, number in excluded.items() if number}
+        return Preview(counts["rows"], more, tuple(sample), counts["suppressed"], excluded)
+
+    def try_out(self, where: Where, action: Action, limit: int = 5) -> tuple[int, int, list[Trial]]:
+        """Count the rows that an edit would change and those it would not, and show some of the first."""
+        action.check(where)
+        some = correct.corrections(action.set)
+        counts: Counter[bool] = Counter()
+        trials: list[Trial] = []
+        for rows in chunks(islice(where.rows(self.store), MOST), ASKED):
+            for row in rows if correct.listed(some) else self._whole(rows):
+                counts[bool(changed := correct.changes(some, row.item))] += 1
+                if changed and len(trials) < limit:
+                    trials += [_tried(whole, some) for whole in self._whole([row])]
+        return counts[True], counts[False], trials
+
+    def start(self, where: Where, action: Action, who: str, *, everything: bool = False) -> str:
+        """Write a batch down and give its id; `run` carries it out. Raises `InvalidRequest`, `InvalidMail`.
+
+        `everything`: nothing was said of the rows, and that is meant.
+        """
+        check_who(who)
+        action.check(where)
+        if where.empty and not everything:
+            message = "nothing was said of which rows are meant; all FAILED ones are meant only when that is said"
+            raise InvalidRequest(message)
+        now = self.clock()
+        batch = places.new_id(now)
+        pages = [*chunks(where.ids, IDS)]
+        for number, ids in enumerate(pages):
+            self._write(_ids(batch, number), {"ids": ids})
+        count = len(where.ids) or sum(1 for _ in islice(where.rows(self.store), MOST + 1))
+        item: dict[str, Any] = {"who": who, "at": clock.text(now), "where": where.as_json(), "action": action.as_json()}
+        item |= {"state": RUNNING, "expected": min(count, MOST), "more": count > MOST, "pages": len(pages)}
+        self._write(_name(batch), item)
+        update(self.register, "batches", lambda there: _listed(batch, there), self.pause)
+        return batch
+
+    def run(self, batch: str, progress: Progress | None = None, stopping: Callable[[], bool] = never) -> Report:
+        """Carry a batch out, or on, until it is done or stopped; `stopping` is asked all the time.
+
+        Raises `NoBatch`, `BatchOver` for one that is done, `BatchBusy` while somebody else runs it.
+        """
+        item = self._item(batch)
+        where, at = of_json(item["where"]), clock.parse(item["at"])
+        started = at or self.clock()
+        action = Action.of_json(item["action"])
+        deed = Deed(self.store, self.clock, self.keep, batch, str(item["who"]), started, where, action)
+        if number := int(item.get("pages", 0)):
+            pages: Pages = lambda place: self._by_ids(batch, number, place)  # noqa: E731  one of two ways
+        else:
+            pages = lambda place: self._by_index(where, started, place)  # noqa: E731  the other
+        run = Run(self.register, self.clock, self.pause, batch, _name(batch), deed, pages, self.threads, stopping)
+        return run(progress or (lambda _report: None))
+
+    def stop(self, batch: str) -> Report:
+        """Stop a batch, whoever runs it; it ends within a second or a hundred rows. Raises `NoBatch`."""
+
+        def stopped(there: Item | None) -> Item | None:
+            return {**there, "state": STOPPED} if there and there.get("state") == RUNNING else None
+
+        self._item(batch)
+        update(self.register, _name(batch), stopped, self.pause)
+        return self.show(batch)
+
+    def show(self, batch: str) -> Report:
+        """Tell how far a batch has come. Raises `NoBatch`."""
+        return Report.of(batch, self._item(batch), self.clock())
+
+    def latest(self) -> list[Report]:
+        """List the latest batches, the last one first."""
+        ids = (self.register.get("batches") or {}).get("ids", [])
+        items = ((batch, self.register.get(_name(batch))) for batch in ids)
+        return [Report.of(batch, item, self.clock()) for batch, item in items if item is not None]
+
+    def _write(self, name: str, new: dict[str, Any]) -> None:
+        # Nobody else knows the name yet: a swap that is lost was our own, whose answer was lost.
+        patiently(lambda: self.register.swap(name, None, new), self.pause)
+
+    def _item(self, batch: str) -> Item:
+        item = patiently(partial(self.register.get, _name(batch)), self.pause)
+        if item is None:
+            raise NoBatch(batch)
+        return item
+
+    def _suppressed(self, rows: Iterable[Row]) -> int:
+        addresses = [str(row.item.get("to", "")) for row in rows]
+        reasons = self.suppression.reasons(addresses)
+        return sum(places.recipient(address) in reasons for address in addresses) if reasons else 0
+
+    def _nearly(self, where: Where) -> dict[str, int]:
+        if where.ids:
+            outbox, history = self._present(where.ids)
+            absent = len(where.ids) - outbox - history
+            return {"has left the outbox": history, "no mail has that id": absent} | self._other(where, outbox)
+        if where.status is not None:
+            return {}
+        also = {"UNKNOWN, may have been sent": Status.UNKNOWN, "HELD, put aside by somebody": Status.HELD}
+        return {f"{why}: name the state to mean them": self._number(where, status) for why, status in also.items()}
+
+    def _other(self, where: Where, outbox: int) -> dict[str, int]:
+        return {"is not what was asked for": outbox - sum(1 for _ in where.rows(self.store))}
+
+    def _number(self, where: Where, status: Status) -> int:
+        return sum(1 for _ in islice(replace(where, status=status).rows(self.store), MOST))
+
+    def _present(self, ids: Iterable[str]) -> tuple[int, int]:
+        found = [self.store.present(some) for some in chunks(ids, ASKED)]
+        return sum(len(outbox) for outbox, _ in found), sum(len(history - outbox) for outbox, history in found)
+
+    def _whole(self, rows: Iterable[Row]) -> Iterator[Row]:
+        return (Row(item) for row in rows if (item := self.store.get(row.id)) is not None)
+
+    def _by_ids(self, batch: str, number: int, place: Any) -> Iterator[tuple[list[str], Any]]:  # noqa: ANN401  JSON
+        for page in range(int(place or 0), number):
+            item = patiently(partial(self.register.get, _ids(batch, page)), self.pause)
+            yield list((item or {}).get("ids", [])), page + 1
+
+    def _by_index(self, where: Where, started: datetime, place: Any) -> Iterator[tuple[list[str], Any]]:  # noqa: ANN401  JSON
+        """Give the ids of rows that were there when the batch was started, and the place after them."""
+        begin = Place(str(place["until"]), frozenset(place["seen"])) if place else Place(clock.text(started))
+
+        def look(until: datetime) -> Iterator[Page]:
+            cursor: str | None = None
+            while True:
+                page = patiently(partial(where.page, self.store, cursor, until), self.pause)
+                yield page
+                cursor = page.cursor
+                if cursor is None:
+                    return
+
+        for items, after in walk(look, begin, SIZE):
+            ids = [str(item["id"]) for item in items if where.matches(item)]
+            yield ids, {"until": after.until, "seen": sorted(after.seen)}
+
+
+def _listed(batch: str, there: Item | None) -> dict[str, Any]:
+    ids = dict.fromkeys([batch, *(there or {}).get("ids", [])])
+    return {"ids": [*ids][:LATEST]}
+
+
+def _tried(row: Row, some: tuple[correct.Correction, ...]) -> Trial:
+    changed = correct.changes(some, row.item)
+    shown = {name: (_words(row.item.get(name)), _words(value)) for name, value in changed.items()}
+    try:
+        correct.corrected(row, changed)
+    except InvalidMail as wrong:
+        return Trial(row, shown, str(wrong))
+    return Trial(row, shown)
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value or "")
+
+
+def _name(batch: str) -> str:
+    return f"batch-{batch}"
+
+
+def _ids(batch: str, number: int) -> str:
+    return f"batch-{batch}-ids-{number}"

@@ -1,0 +1,168 @@
+"""What a batch does to one row: at most one write, which names the batch and the person in the row's timeline."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from outbox.core import clock, moves
+from outbox.core.change import Patch, seen
+from outbox.core.errors import InvalidMail, InvalidRequest, Lost, TooLarge
+from outbox.core.ports import Clock, Store
+from outbox.core.retention import Retention
+from outbox.core.row import Item, Row
+from outbox.core.states import DUE, IN_FLIGHT, Status
+from outbox.core.text import shorten
+from outbox.flows.correct import Changes, changes, corrected, corrections
+from outbox.flows.where import Where
+from outbox.flows.write import finish, write
+
+Kind = Literal["resend", "edit", "hold", "release", "cancel"]
+
+DONE, EARLIER = "done", "done before"
+GONE, FINISHED, IN_HAND, WAITS = "no such mail", "has left the outbox", "is just being sent", "is to be sent already"
+MEANWHILE, OTHER, SENT, SAME, ROOM = (
+    "was changed meanwhile",
+    "is not, or no longer, what was asked for",
+    "was already sent; history has it",
+    "needs no correction",
+    "has no room left (400 KB)",
+)
+ALREADY_SENT = "already-sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What to do with each row: `set` (edit alone) as typed, `send` it then; `note` (hold alone) stands on the row."""
+
+    kind: Kind = "resend"
+    set: tuple[str, ...] = ()
+    send: bool = False
+    note: str = ""
+
+    def check(self, where: Where) -> None:
+        """Refuse what fits no row, or not these. Raises `InvalidRequest`, `InvalidMail`."""
+        if self.kind not in get_args(Kind):
+            message = f"action: {self.kind!r} is none of {', '.join(get_args(Kind))}"
+            raise InvalidRequest(message)
+        if (self.kind == "edit") != bool(self.set):
+            message = "set: belongs to edit, which needs it"
+            raise InvalidRequest(message)
+        if self.set:
+            corrections(self.set)
+        if (self.kind == "release") != (where.state is Status.HELD) and self.kind in ("release", "hold"):
+            message = f"state: HELD mails are released, others are held; {where.state} was asked for"
+            raise InvalidRequest(message)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the same in plain values."""
+        return {name: value for name, value in asdict(self).items() if value} | {"set": list(self.set)}
+
+    @classmethod
+    def of_json(cls, said: Mapping[str, Any]) -> "Action":
+        """Read back what `as_json` gave."""
+        return cls(said["kind"], tuple(said.get("set", ())), bool(said.get("send")), str(said.get("note", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One batch, ready to meet its rows."""
+
+    store: Store
+    clock: Clock
+    keep: Retention
+    batch: str
+    who: str
+    started: datetime
+    where: Where
+    action: Action
+
+    def __call__(self, mail_id: str, *, again: bool) -> str:
+        """Do it; give DONE, EARLIER or why not. `again`: this row may have been met without having been counted."""
+        item = self.store.get(mail_id)
+        if item is None:
+            there = self.store.get_finished(mail_id)
+            return self._ours(there, again=again) or (FINISHED if there else GONE)
+        row = Row(item)
+        if why := self._ours(item, again=again) or self._not_meant(row):
+            return why
+        try:
+            return self._act(row)
+        except Lost:
+            # Another run of this batch may have been faster.
+            now = self.store.get(mail_id) or self.store.get_finished(mail_id)
+            return self._ours(now, again=True) or MEANWHILE
+
+    def _ours(self, item: Item | None, *, again: bool) -> str:
+        return (DONE if again else EARLIER) if item is not None and named(Row(item), self.batch) else ""
+
+    def _not_meant(self, row: Row) -> str:
+        if row.status in IN_FLIGHT:
+            return IN_HAND
+        if row.status in DUE:
+            return WAITS
+        at = clock.parse(row.item.get("problem_at"))
+        # Later than the start: it failed again, and whoever sent it again is asked first.
+        if not self.where.matches(row.item) or (at is not None and at > self.started):
+            return OTHER
+        sends = self.action.kind in ("resend", "release") or self.action.send
+        return SENT if sends and row.error == ALREADY_SENT else ""
+
+    def _act(self, row: Row) -> str:
+        if self.action.kind == "edit":
+            return self._edit(row)
+        expect = seen(row.item, "revision", "status")
+        if self.action.kind == "cancel":
+            finished = moves.cancelled(row, self.clock(), self.keep, self.who)
+            finish(self.store, row.id, expect, finished | {"timeline": self._marked(finished["timeline"])})
+        else:
+            write(self.store, row, expect, self._patch(row))
+        return DONE
+
+    def _patch(self, row: Row) -> Patch:
+        now = self.clock()
+        if self.action.kind == "hold":
+            return self._with_mark(moves.held(row, now, self.who, self.action.note))
+        if self.action.kind == "release" and row.send_at and row.send_at > now:
+            return moves.scheduled(row, row.send_at, now, self.who, "released", batch=self.batch)
+        what = "released" if self.action.kind == "release" else "sent again"
+        return moves.queued(row, now, self.who, self.batch, what)
+
+    def _edit(self, row: Row) -> str:
+        changed = changes(corrections(self.action.set), row.item)
+        if not changed:
+            return SAME
+        try:
+            patch = self._correction(row, changed)
+        except InvalidMail as wrong:
+            return f"cannot be: {shorten(str(wrong), 200)}"
+        if self.action.send:
+            then = moves.queued(Row(patch.applied(row.item)), self.clock(), self.who, self.batch)
+            patch = Patch({**patch.assign, **then.assign}, (patch.drop - then.assign.keys()) | then.drop)
+        try:
+            self.store.update(row.id, seen(row.item, "revision", "status", *changed), patch)
+        except TooLarge:
+            return ROOM
+        return DONE
+
+    def _correction(self, row: Row, changed: Changes) -> Patch:
+        mail = corrected(row, changed)
+        content = mail.to_item()
+        differing = {name: [_brief(row.item.get(name)), _brief(content.get(name))] for name in sorted(changed)}
+        return self._with_mark(moves.edited(row, mail, self.clock(), self.who, differing))
+
+    def _with_mark(self, patch: Patch) -> Patch:
+        return Patch({**patch.assign, "timeline": self._marked(patch.assign["timeline"])}, patch.drop)
+
+    def _marked(self, timeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [*timeline[:-1], {**timeline[-1], "batch": self.batch}]
+
+
+def named(row: Row, batch: str) -> bool:
+    """Tell whether a batch has written this row: its timeline says so, or the reason where no room was left for one."""
+    return any(event.get("batch") == batch for event in row.timeline) or batch in row.reason
+
+
+def _brief(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value or "")
+    return shorten(text, 200)

@@ -1,0 +1,241 @@
+"""Rows of a table -> mails: which column is which part of a mail, and what is wrong with a row."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from outbox.core import places
+from outbox.core.attachment import Attachment
+from outbox.core.errors import InvalidMail, InvalidRequest, Problem
+from outbox.core.mail import ListUnsubscribe, Mail
+from outbox.flows.support import aware
+
+SINGLE = ("to", "sender", "reply_to", "subject", "text", "html", "send_at", "key", "encoding", "on_unknown")
+# Cells that hold several values, with a semicolon between them.
+SEVERAL = ("cc", "bcc", "tags", "attach", "unsubscribe")
+FIELDS = (*SINGLE, *SEVERAL)
+CODE = "code."
+ALSO = {"from": "sender", "idempotency_key": "key"}
+KNOWN = f"{', '.join(FIELDS)}, {CODE}NAME"
+LONGEST_SHOWN = 60
+
+Fill = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Attach = Callable[[str], tuple[Attachment, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a file: where it begins, its cells by column, and what is wrong with its form."""
+
+    number: int
+    cells: Mapping[str, Any] = field(repr=False)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A mail made of a row; `own_key`: the row brought its key itself; `attached`: names and sizes of its files."""
+
+    number: int
+    mail: Mail
+    key: str
+    own_key: bool = False
+    send_at: datetime | None = None
+    attached: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for every row that does not say otherwise; `tags` are added to those of the row."""
+
+    sender: str = ""
+    tags: tuple[str, ...] = ()
+    send_at: datetime | None = None
+    urgent: bool = False
+    key_prefix: str = "import-"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column is which field; `renamed` maps names in the file, `open_` lets unknown ones be variables."""
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    open_: bool = False
+
+    def check(self, header: Iterable[str]) -> None:
+        """Look at the columns before any row. Raises `InvalidRequest` naming every one that is wrong."""
+        names = list(header)
+        wrong = [
+            f"--map names the column {shown(name)}, which is not there" for name in self.renamed if name not in names
+        ]
+        wrong += map(str, self.fields(dict.fromkeys(names))[1])
+        if wrong:
+            raise InvalidRequest("; ".join(wrong))
+
+    def fields(self, cells: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """Give what the cells say by field, and what is wrong with their columns."""
+        found: dict[str, Any] = {}
+        problems = []
+        for column, value in cells.items():
+            name = self.name(column)
+            if not is_field(name):
+                problems += [] if self.open_ else [Problem(shown(column), f"is no part of a mail; known: {KNOWN}")]
+            elif name in found:
+                problems.append(Problem(shown(column), f"says {name} a second time"))
+            else:
+                found[name] = value
+        return found, problems
+
+    def variables(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the cells as a template sees them: under their new names."""
+        return {self.renamed.get(column, column): value for column, value in cells.items()}
+
+    def name(self, column: str) -> str:
+        """Give the field, or the variable, that a column is."""
+        new = self.renamed.get(column, column)
+        return ALSO.get(new, new)
+
+    def told(self, problem: Problem, cells: Mapping[str, Any]) -> Problem:
+        """Name the column a problem lies in, where the file calls it otherwise."""
+        name = problem.field.partition("[")[0]
+        column = next((each for each in cells if self.name(each) == name), name)
+        return problem if column == name else Problem(f"{shown(column)} ({problem.field})", problem.rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Makes a mail of each row: what the template says goes before the column, the column before the default."""
+
+    columns: Columns
+    defaults: Defaults
+    attach: Attach
+    fill: Fill | None = None
+
+    def __call__(self, line: Line) -> Made:
+        """Make the mail of a row. Raises `InvalidMail` naming every column that is wrong."""
+        if line.problems:
+            raise InvalidMail(line.problems)
+        try:
+            return self._made(line)
+        except InvalidMail as error:
+            raise InvalidMail([self.columns.told(problem, line.cells) for problem in error.problems]) from None
+
+    def _made(self, line: Line) -> Made:
+        given, problems = self.columns.fields(line.cells)
+        if self.fill is not None:
+            given |= self.fill(self.columns.variables(line.cells))
+        values = {name: value for name, value in given.items() if value not in (None, "", [])}
+        parts = _Parts(values, problems)
+        key, send_at = parts.key(), parts.moment() or self.defaults.send_at
+        attached = parts.attached(self.attach)
+        mail = self._mail(parts, [attachment for attachment, _ in attached])
+        sizes = tuple((attachment.name, size) for attachment, size in attached)
+        return Made(line.number, mail, key or f"{self.defaults.key_prefix}{line.number}", bool(key), send_at, sizes)
+
+    def _mail(self, parts: "_Parts", attachments: list[Attachment]) -> Mail:
+        # The mail says itself which choices there are, and which is taken when none is made.
+        chosen: dict[str, Any] = {name: parts.one(name) for name in ("encoding", "on_unknown") if name in parts.values}
+        try:
+            mail = Mail(
+                sender=parts.one("sender") or self.defaults.sender,
+                to=parts.recipient(),
+                subject=parts.one("subject"),
+                text=parts.one("text"),
+                html=parts.one("html"),
+                cc=parts.several("cc"),
+                bcc=parts.several("bcc"),
+                reply_to=parts.one("reply_to"),
+                insert_code=parts.codes(),
+                list_unsubscribe=parts.unsubscribe(),
+                tags=list(dict.fromkeys([*parts.several("tags"), *self.defaults.tags])),
+                attachments=attachments,
+                urgent=self.defaults.urgent,
+                **chosen,
+            )
+        except InvalidMail as error:
+            told = {problem.field for problem in parts.problems}
+            raise InvalidMail([*parts.problems, *(p for p in error.problems if p.field not in told)]) from None
+        if parts.problems:
+            raise InvalidMail(parts.problems)
+        return mail
+
+
+def is_field(name: str) -> bool:
+    """Tell whether a column of this name is part of a mail."""
+    return name in FIELDS or (name.startswith(CODE) and len(name) > len(CODE))
+
+
+def shown(column: object) -> str:
+    """Name a column in a message; a broken file may have very long ones."""
+    text = str(column)
+    return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")
+
+
+class _Parts:
+    """The values of a row; whoever reads one of the wrong type gets an empty one, and the problem is noted."""
+
+    def __init__(self, values: Mapping[str, Any], problems: list[Problem]) -> None:
+        self.values, self.problems = values, list(problems)
+
+    def one(self, name: str) -> str:
+        value = self.values.get(name, "")
+        if isinstance(value, str):
+            return value
+        self._wrong(name, f"must be text, not {type(value).__name__}")
+        return ""
+
+    def several(self, name: str) -> list[str]:
+        value = self.values.get(name, "")
+        listed = value.split(";") if isinstance(value, str) else value
+        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+            self._wrong(name, "must be text, or a list of texts")
+            return []
+        return [each.strip() for each in listed if each.strip()]
+
+    def recipient(self) -> str:
+        to = self.one("to")
+        if not to:
+            self._wrong("to", "is empty; every row needs a recipient")
+        elif ";" in to and to.count("@") > 1:
+            self._wrong(
+                "to", "holds several addresses; a mail has one recipient, so give each a row, or use cc and bcc"
+            )
+        return to
+
+    def key(self) -> str:
+        key = self.one("key")
+        try:
+            return places.check_key(key) if key else ""
+        except InvalidRequest as error:
+            self._wrong("key", str(error))
+            return ""
+
+    def moment(self) -> datetime | None:
+        written = self.one("send_at")
+        try:
+            return aware(datetime.fromisoformat(written.strip())) if written else None
+        except (ValueError, InvalidRequest):
+            self._wrong("send_at", "is no time with a time zone; this is one: 2026-01-31T09:00+09:00")
+            return None
+
+    def codes(self) -> dict[str, str]:
+        named = [name for name in self.values if name.startswith(CODE)]
+        return {name.removeprefix(CODE): self.one(name) for name in named}
+
+    def unsubscribe(self) -> ListUnsubscribe | None:
+        said = {"mailto" if each.startswith("mailto:") else "url": each for each in self.several("unsubscribe")}
+        return ListUnsubscribe(**said) if said else None
+
+    def attached(self, attach: Attach) -> list[tuple[Attachment, int]]:
+        return list(self._attached(attach))
+
+    def _attached(self, attach: Attach) -> Iterator[tuple[Attachment, int]]:
+        for name in self.several("attach"):
+            try:
+                yield attach(name)
+            except InvalidMail as error:
+                self.problems += [Problem("attach", problem.rule) for problem in error.problems]
+
+    def _wrong(self, name: str, rule: str) -> None:
+        self.problems.append(Problem(name, rule))

@@ -1,0 +1,180 @@
+"""Bring rows of a copy (a backup restored into a table of its own) back into the live tables; nothing is ever sent.
+
+  row of the copy                        into the outbox                   into history
+  in live history                        skipped: it was sent, or called back   skipped
+  in the live outbox                     skipped: the live row stands      skipped: a conflict, told
+  the service's own item                 skipped                           arrives; a mail's copies with the mail
+  of the other table                     skipped, told                     skipped, told
+  over (`expires_at`)                    -                                 skipped
+  anything else, also what is no mail    arrives as HELD, with a note      arrives as it was
+
+What arrives is HELD, so it fires only when a person releases it. Every write has the condition that neither table has
+the id, so nothing is overwritten, and a second run skips what the first one brought.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from outbox.core import clock, moves, places
+from outbox.core.change import Patch
+from outbox.core.errors import AlreadyThere, RowBroken, TooLarge
+from outbox.core.mail import FIELDS
+from outbox.core.ports import Clock, Store
+from outbox.core.row import Item, Row, same_mail
+from outbox.core.states import FINISHED, Status, parse
+from outbox.core.text import shorten, size
+from outbox.flows.find import expired
+from outbox.flows.segments import Fate, Told, in_doubt
+from outbox.flows.support import check_who
+from outbox.flows.write import CUT
+
+# The word by which people find, and release in bulk, what was brought back.
+# A word of its own for what may have been sent, so that no bulk release takes it along.
+RESTORED, RESTORED_IN_DOUBT = "restored", "restored-in-doubt"
+LONGEST_WORD = 40
+HISTORY_KEYS = ("delivery_id", "recipient", "day", "finished_at")
+
+
+@dataclass(frozen=True, slots=True)
+class IntoOutbox:
+    """Lets the rows of a copy arrive in the outbox as HELD, in a person's name; without `go` it only looks."""
+
+    store: Store
+    clock: Clock
+    source: str
+    who: str
+    go: bool
+
+    def __call__(self, items: Sequence[Item]) -> Callable[[Item], Told]:
+        """Ask the live tables about a page; give what decides about each row. Raises `InvalidRequest`."""
+        check_who(self.who)
+        unsent, finished = self.store.present([item["id"] for item in items if _is_ours_to_hold(item)])
+        return lambda item: Told(item, self._fate(item, unsent, finished))
+
+    def _fate(self, item: Item, unsent: set[str], finished: set[str]) -> Fate:
+        if not places.is_mail(item["id"]):
+            return Fate.OURS
+        if _has_finished(item):
+            return Fate.OTHER_TABLE
+        if item["id"] in finished:
+            return Fate.IN_HISTORY
+        if item["id"] in unsent:
+            return _compared(item, self.store.get(item["id"]))
+        return self._add(item) if self.go else Fate.ARRIVES
+
+    def _add(self, item: Item) -> Fate:
+        for form in _forms(item, self._held(Row(item))):
+            try:
+                self.store.add(form, once=True)
+            except TooLarge:
+                continue
+            except AlreadyThere as there:
+                return _compared(item, there.row)
+            return Fate.ARRIVES
+        return Fate.NOT_WRITTEN
+
+    def _held(self, row: Row) -> Patch:
+        now = self.clock()
+        sentence = note("Restored", row, self.source, now, self.who)
+        error = RESTORED_IN_DOUBT if in_doubt(row) else RESTORED
+        return aside(row, error, sentence, now, self.who, what=RESTORED)
+
+
+@dataclass(frozen=True, slots=True)
+class IntoHistory:
+    """Lets the finished rows of a copy arrive in history as they were; without `go` it only looks."""
+
+    store: Store
+    clock: Clock
+    go: bool
+
+    def __call__(self, items: Sequence[Item]) -> Callable[[Item], Told]:
+        """Ask the live tables about a page; give what decides about each row."""
+        unsent, finished = self.store.present([item["id"] for item in items])
+        return lambda item: Told(item, self._fate(item, unsent, finished))
+
+    def _fate(self, item: Item, unsent: set[str], finished: set[str]) -> Fate:
+        item_id = item["id"]
+        # A mail brings its copies' items with it; alone they would undo what `forget` took away.
+        if item_id.startswith(places.COPY):
+            return Fate.OURS
+        if places.is_mail(item_id) and not (_has_finished(item) or Row(item).status in FINISHED):
+            return Fate.OTHER_TABLE
+        if item_id in finished:
+            return Fate.IN_HISTORY
+        if item_id in unsent:
+            return Fate.IN_OUTBOX
+        if expired(item, self.clock()):
+            return Fate.EXPIRED
+        return self._keep(item) if self.go else Fate.ARRIVES
+
+    def _keep(self, item: Item) -> Fate:
+        # The look at the page may be a while ago.
+        if self.store.get(item["id"]) is not None:
+            return Fate.IN_OUTBOX
+        try:
+            there = self.store.keep(_indexable(item))
+        except TooLarge:
+            return Fate.NOT_WRITTEN
+        return Fate.ARRIVES if there is None else Fate.IN_HISTORY
+
+
+def note(done: str, row: Row, source: str, now: datetime, who: str) -> str:
+    """Say on a row where it comes from; what may have been sent says so first, since a full row keeps only that."""
+    word = shorten(str(row.item.get("status", "without a state")), LONGEST_WORD)
+    sentence = f"{done} from {source} on {clock.text(now)[:10]} by {who}; it was {word} there."
+    if in_doubt(row):
+        sentence = f"May have been sent. {sentence} Look for it in the mail API's records first."
+    return f"{sentence} Release it or cancel it."
+
+
+def aside(  # noqa: PLR0913  one sentence needs who, when, what and why
+    row: Row, error: str, sentence: str, now: datetime, who: str, *, what: str = ""
+) -> Patch:
+    """Hold a row of a copy, whatever its state: nothing of it is due, claimed or being looked up any more."""
+    patch = moves.problem(row, Status.HELD, error, sentence, now, who, what=what or error, by_hand=True)
+    return Patch(patch.assign, patch.drop | moves.CHECK)
+
+
+def _forms(item: Item, patch: Patch) -> Iterator[Item]:
+    """Give ever smaller forms of a row, all HELD and found by their error; the last with a torn text."""
+    kept = {"error": patch.assign["error"]}
+    forms = [Patch({**form.assign, **kept}, form.drop - {"error"}) for form in moves.smaller(patch)]
+    yield from (form.applied(item) for form in forms)
+    least = forms[-1].applied(item)
+    texts = {
+        name: value for name, value in item.items() if isinstance(value, str) and name not in {*patch.assign, "id"}
+    }
+    if texts:
+        largest = max(texts, key=lambda name: size(texts[name]))
+        yield least | {largest: texts[largest][:-CUT]}
+
+
+def _compared(item: Item, live: Item | None) -> Fate:
+    """Tell what is there in place of a row of the copy; a row that left the outbox meanwhile is in history."""
+    if live is None:
+        return Fate.IN_HISTORY
+    try:
+        same = same_mail(item, live)
+    except RowBroken:
+        same = all(item.get(name) == live.get(name) for name in FIELDS)
+    return Fate.SAME if same else Fate.CHANGED
+
+
+def _is_ours_to_hold(item: Item) -> bool:
+    return places.is_mail(item["id"]) and not _has_finished(item)
+
+
+def _has_finished(item: Item) -> bool:
+    """Tell a row of history from one of the outbox, which never has a `finished_at`, whatever a person typed."""
+    return "finished_at" in item and parse(item.get("status")) is None
+
+
+def _indexable(item: Item) -> Item:
+    """Leave out what no index of history would take: the copy may have had no indexes to refuse it."""
+    return {
+        name: value
+        for name, value in item.items()
+        if name not in HISTORY_KEYS or (isinstance(value, str) and value != "")
+    }

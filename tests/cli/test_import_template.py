@@ -1,0 +1,161 @@
+"""A template is filled for each row in a sandbox; what is missing, forbidden or endless is an error of that row."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Terminal
+from tests.cli.importing import TEMPLATE, Bench
+
+HEAD = 'sender = "s@example.com"\nsubject = "S"\n'
+
+
+@pytest.fixture
+def bench(terminal: Terminal, tmp_path: Path) -> Bench:
+    """Give a directory, and a terminal to import its files."""
+    return Bench(terminal, tmp_path)
+
+
+def with_text(text: str) -> str:
+    return f"{HEAD}text = '''{text}'''\n"
+
+
+def test_html_is_escaped_and_text_is_not(bench: Bench) -> None:
+    """A cell cannot bring markup into the HTML part; the text part and the subject show it as it is."""
+    template = TEMPLATE + 'html = "<p>{{ name }}</p>"'
+    bench.send(
+        bench.file("to,name\na@example.com,<b>&'\"\n".replace("'\"", "'")), "--template", bench.template(template)
+    )
+
+    [row] = bench.rows.values()
+    assert (row["subject"], row["text"]) == ("<b>&'様", "Dear <b>&'")
+    assert row["html"] == "<p>&lt;b&gt;&amp;&#39;</p>"
+
+
+def test_cells_are_never_templates(bench: Bench) -> None:
+    """A cell that looks like a template stays text."""
+    bench.send(bench.file("to,name\na@example.com,{{ 7*7 }}\n"), "--template", bench.template())
+    [row] = bench.rows.values()
+    assert row["text"] == "Dear {{ 7*7 }}"
+
+
+def test_every_part_of_a_template(bench: Bench) -> None:
+    """Each key of the file is a field; bodies may lie in files beside it."""
+    bench.file("text of {{ name }}\n", "parts/body.txt")
+    bench.file("<p>{{ name }}</p>\n", "parts/body.html")
+    template = """
+        from = "Shop <{{ who }}@example.com>"
+        to = "{{ name }} <{{ row['mail address'] }}>"
+        subject = '''
+{{ name }}
+'''
+        text_file = "parts/body.txt"
+        html_file = "parts/body.html"
+        reply_to = "r@example.com"
+        cc = ["{{ who }}1@example.com", "c@example.com"]
+        tags = ["{{ who }}", "spring"]
+        unsubscribe = ["https://example.com/{{ who }}"]
+        send_at = "2099-01-01T00:00+09:00"
+        [code]
+        NAME = "{{ name|upper }}"
+    """
+    file = bench.file("mail address,name,who\na@example.com,taro,t\n")
+
+    assert bench.send(file, "--template", bench.template(template)).status == 0
+
+    [row] = bench.rows.values()
+    assert {name: row[name] for name in ("sender", "to", "subject", "text", "html", "cc", "tags", "insert_code")} == {
+        "sender": "Shop <t@example.com>",
+        "to": "taro <a@example.com>",
+        "subject": "taro",
+        "text": "text of taro\n",
+        "html": "<p>taro</p>\n",
+        "cc": ["t1@example.com", "c@example.com"],
+        "tags": ["t", "spring"],
+        "insert_code": {"NAME": "TARO"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "rule"),
+    [
+        ("{{ naem }}", "Taro", "needs the column 'naem', which is not there"),
+        ("{{ name }}", "", "needs the column 'name', which is empty in this row"),
+        ("{{ name|upper }}", "", "needs the column 'name', which is empty in this row"),
+        ("{{ row['a b'] }}", "Taro", "needs what is not there: 'dict object' has no attribute 'a b'"),
+        ("{{ name + 1 }}", "Taro", "its template cannot be filled with this row (TypeError)"),
+        ("{% include 'x' %}", "Taro", "its template cannot be filled with this row (TypeError)"),
+        ("{{ ''.__class__.__mro__ }}", "Taro", "does what no template may: access to attribute '__class__'"),
+        ("{{ cycler.__init__.__globals__ }}", "Taro", "does what no template may: access to attribute '__init__'"),
+        ("{{ name.__class__ }}", "Taro", "does what no template may: access to attribute '__class__'"),
+        ("{{ '{0.__class__}'.format(name) }}", "Taro", "does what no template may: access to attribute '__class__'"),
+        ("{{ (name|attr('__class__')).mro() }}", "Taro", ""),
+        ("{{ self._TemplateReference__context }}", "Taro", "does what no template may"),
+        ("{{ row.update(x=1) }}", "Taro", "does what no template may"),
+        ("{% for n in range(10**9) %}{% endfor %}", "Taro", "its template makes something too large"),
+        ("{% for n in range(99999) %}long text {% endfor %}", "Taro", "its template makes something too large"),
+        ("{{ 'a' * 10**9 }}", "Taro", "its template makes something too large"),
+        ("{{ 10**10**10 }}", "Taro", "its template makes something too large"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "Taro", "its template takes more than"),
+        (
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "Taro",
+            "its template takes more than",
+        ),
+    ],
+)
+def test_what_cannot_be_filled(bench: Bench, text: str, row: str, rule: str) -> None:
+    """The row and the part are named, and nothing of the cells is told."""
+    ended = bench.filled(f'to,name\na@example.com,"{row}"\n', with_text(text))
+    [(line, field, said)] = bench.problems(ended)
+    assert (line, field) == (2, "text")
+    assert said.startswith(rule)
+    assert "Taro" not in said
+
+
+@pytest.mark.parametrize("text", ["{% if name %}{{ name }}{% endif %}hi", "{{ name|default('') }}hi"])
+def test_asking_for_an_empty_cell(bench: Bench, text: str) -> None:
+    """A template that asks whether a cell has something may be filled without it."""
+    assert (
+        bench.send(bench.file('to,name\na@example.com,""\n'), "--template", bench.template(with_text(text))).status == 0
+    )
+    [row] = bench.rows.values()
+    assert row["text"] == "hi"
+
+
+def test_columns_with_the_names_of_jinja(bench: Bench) -> None:
+    """No name of a column gets in the way of the template."""
+    file = bench.file("to,self,context,range\na@example.com,1,2,3\n")
+    assert (
+        bench.send(file, "--template", bench.template(with_text("{{ row.self }}{{ context }}{{ range }}"))).status == 0
+    )
+    [row] = bench.rows.values()
+    assert row["text"] == "123"
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        (HEAD + 'text = "a"\nhtml = """\n<p>\n{% if %}\n"""\n', "mail.toml, line 6 (html): Expected an expression"),
+        (HEAD + 'text = "{{ name|random }}"', "mail.toml, line 3 (text): No filter named 'random'"),
+        (HEAD + "text = \n", "mail.toml: Invalid value (at line 3, column 8)"),
+        (HEAD + 'txet = "a"', "mail.toml, line 3: 'txet' is no part of a mail; known: to, sender"),
+        (HEAD + 'text = "a"\ntext_file = "b"', "mail.toml, line 4: 'text_file' says text a second time"),
+        (HEAD + "text = 7", "mail.toml, line 3: 'text' must be text"),
+        (HEAD + 'text_file = "../x"', "mail.toml, line 3: 'text_file' must name a file in the directory"),
+        (HEAD + 'text_file = "none"', "none: No such file"),
+        (HEAD + 'text_file = "body.txt"', "body.txt, line 2: unexpected '}'"),
+    ],
+)
+def test_broken_templates(bench: Bench, template: str, told: str) -> None:
+    """What is wrong with a template is told with its file and line, before any row."""
+    bench.file("a\n{{ } }}", "body.txt")
+    file = bench.file("to\na@example.com\n")
+    assert told in bench.refused(file, "--template", bench.template(template))
+
+
+def test_lines_in_a_subject(bench: Bench) -> None:
+    """A cell cannot add a header through the subject or a name."""
+    template = 'sender = "{{ name }} <s@example.com>"\nsubject = "for {{ name }}"\ntext = "T"\n'
+    problems = bench.problems(bench.filled('to,name\na@example.com,"T\nBcc: x@example.com"\n', template))
+    assert [(line, field) for line, field, _ in problems] == [(2, "sender")]
