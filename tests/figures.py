@@ -46,7 +46,7 @@ PROMISES = [
     ),
     (
         "Ten thousand at once cost no more than a bare loop",
-        "`enqueue_many` and a bare parallel BatchWriteItem loop (plain boto3, items ready), in turn, on the local stack",
+        "`enqueue_many` and a bare parallel BatchWriteItem loop (plain boto3, items ready), in turn, local stack",
         ["bulk"],
         "`python -m tests.bench.bulk`",
     ),
