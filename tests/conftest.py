@@ -2,6 +2,7 @@
 
 import logging
 import random
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +29,11 @@ from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryRegister
 # On a busy machine a slow example says nothing about the code.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+# Where tests are started in the background, the shell has them ignore Ctrl-C, and with them all they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def quiet(*_args: object) -> dict[str, Any]:

@@ -5,7 +5,7 @@ transactions» and in botocore's standard retry mode: a cancelled transaction is
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import ClientError
@@ -18,9 +18,19 @@ from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.row import Item
 
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
 
 class DynamoStore(Lists):
     """Keeps rows in two tables; one client serves all threads."""
+
+    def __init__(self, client: "DynamoDBClient", outbox_table: str, history_table: str) -> None:
+        super().__init__(client, outbox_table, history_table)
+        # A batch has no conditions: written again after a time-out it would put rows back that are being sent.
+        client.meta.events.register_first(
+            "needs-retry.dynamodb.BatchWriteItem", self._never_again, unique_id=f"outbox-once-{outbox_table}"
+        )
 
     def add(self, item: Item, *, once: bool) -> None:
         """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
@@ -47,6 +57,24 @@ class DynamoStore(Lists):
             raise
         left = {each["PutRequest"]["Item"]["id"]["S"] for each in answer["UnprocessedItems"].get(self.outbox, [])}
         return [item for item in items if item["id"] in left]
+
+    def _never_again(
+        self,
+        *,
+        response: tuple[Any, Any] | None,
+        operation: Any,  # noqa: ANN401  botocore's own
+        caught_exception: Exception | None,
+        request_dict: dict[str, Any],
+        **_more: object,
+    ) -> None:
+        """Raise what the SDK would otherwise repeat, for batches into the outbox alone."""
+        body = request_dict.get("body", b"")
+        if f'"{self.outbox}"'.encode() not in (body if isinstance(body, bytes) else str(body).encode()):
+            return
+        if caught_exception is not None:
+            raise caught_exception
+        if response is not None and response[0].status_code >= 300:
+            raise ClientError(response[1], operation.name)
 
     def get(self, mail_id: str) -> Item | None:
         """Read a row of the outbox as it is now."""

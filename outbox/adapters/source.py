@@ -39,8 +39,11 @@ class Source:
         self.client, self.live = client, {"outbox": outbox, "history": history}
         self.stop = threading.Event()
 
-    def check(self) -> int:
-        """Tell about how many rows it has. Raises `InvalidRequest` saying why nothing can be taken from it."""
+    def check(self, *, to_be_changed: bool = False) -> int:
+        """Tell about how many rows it has. Raises `InvalidRequest` saying why nothing can be taken from it.
+
+        `to_be_changed`: also when it has a stream, as live tables have, of whichever stack, and restored ones have not.
+        """
         live = {self._described(table)["TableArn"]: what for what, table in self.live.items()}
         places = {":".join(arn.split(":")[3:5]) for arn in live}
         if self._place and self._place not in places:
@@ -52,6 +55,9 @@ class Source:
             raise InvalidRequest(message)
         if wrong := _wrong(there):
             message = f"the table {self.name} {wrong}"
+            raise InvalidRequest(message)
+        if to_be_changed and there.get("StreamSpecification", {}).get("StreamEnabled"):
+            message = f"the table {self.name} has a stream, as a live outbox has: it may be that of another stack"
             raise InvalidRequest(message)
         return there.get("ItemCount", 0)
 

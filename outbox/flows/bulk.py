@@ -22,7 +22,7 @@ from outbox.flows.enqueue import Draft, Receipt
 # What may be under way: enough for each of 16 threads and as much again, little enough for any machine.
 AHEAD_MAILS, AHEAD_BYTES = 800, 64_000_000
 BATCH_BYTES = 1_000_000
-# How long a batch that is not full waits for a slow input, in seconds.
+# A batch that is not full and as old as this, in seconds, goes when the next mail comes; until then it waits for it.
 BATCH_SECONDS = 0.2
 FAILURES = 1000
 
@@ -90,14 +90,15 @@ class Line(Tally):
     def take(self, given: object) -> None:
         """Take one more of the input; what is no mail is an error of its position."""
         draft, size = _draft(given)
-        self.taken += 1
         if not plain(draft):
             self.flush()
+            self.taken += 1
             self._submit([draft], size)
             return
         if not self._batch:
             self._since = self._writer.limit.timer()
         self._batch.append(draft)
+        self.taken += 1
         self._batch_bytes += size
         full = len(self._batch) == BATCH or self._batch_bytes >= BATCH_BYTES
         if full or self._writer.limit.timer() - self._since > BATCH_SECONDS:
@@ -138,6 +139,8 @@ class Line(Tally):
     def finish(self) -> None:
         """Wait until all that was taken is settled."""
         self.flush()
+        # Somebody may have pressed Ctrl-C between a job's note here and its start.
+        self._crew.ensure(self._jobs)
         for job in list(self._jobs):
             job.done.wait()
 

@@ -9,7 +9,7 @@ add_all -- taken ----------------------------------------> receipt
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -170,6 +170,7 @@ class Job:
     drafts: list[Draft | Exception]
     size: int
     after: "Job | None" = None
+    begun: bool = False
     results: list[Any] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -195,6 +196,17 @@ class Crew:
             # The machine has no thread left, or the interpreter is ending: then the caller's own does it.
             self._run()
 
+    def ensure(self, jobs: Iterable[Job]) -> None:
+        """Do, in the caller's thread, what was never begun: an interruption may have come between note and start."""
+        with self._lock:
+            queued = {id(job) for job in self._queue}
+            left = [job for job in jobs if not job.begun and id(job) not in queued]
+            self._queue.extend(left)
+            idle = bool(self._queue)
+            self._alive += idle
+        if idle:
+            self._run()
+
     def _run(self) -> None:
         while True:
             with self._lock:
@@ -202,4 +214,5 @@ class Crew:
                     self._alive -= 1
                     return
                 job = self._queue.popleft()
+                job.begun = True
             self._work(job)

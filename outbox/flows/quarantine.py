@@ -9,7 +9,7 @@ from outbox.core.errors import Lost, TooLarge
 from outbox.core.ports import Clock, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import PROBLEMS
-from outbox.flows.restore import aside, note
+from outbox.flows.restore import aside, has_finished, note
 from outbox.flows.segments import Fate, Told
 from outbox.flows.support import check_who
 from outbox.flows.write import write
@@ -58,6 +58,6 @@ class Quarantine:
 
 def could_fire(item: Item) -> bool:
     """Tell whether the service would ever touch a row by itself: its state rings or is none, or dispatch finds it."""
-    if not places.is_mail(item["id"]) or "finished_at" in item:
+    if not places.is_mail(item["id"]) or has_finished(item):
         return False
     return Row(item).status not in PROBLEMS or item.keys() >= moves.DUE_INDEX

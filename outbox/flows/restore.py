@@ -30,8 +30,8 @@ from outbox.flows.support import check_who
 from outbox.flows.write import CUT
 
 # The word by which people find, and release in bulk, what was brought back.
-# A word of its own for what may have been sent, so that no bulk release takes it along.
-RESTORED, RESTORED_IN_DOUBT = "restored", "restored-in-doubt"
+# Words of their own for what may have been sent and for what was put aside, so that a release of the rest leaves them.
+RESTORED, RESTORED_IN_DOUBT, RESTORED_HELD = "restored", "restored-in-doubt", "restored-held"
 LONGEST_WORD = 40
 HISTORY_KEYS = ("delivery_id", "recipient", "day", "finished_at")
 
@@ -55,7 +55,7 @@ class IntoOutbox:
     def _fate(self, item: Item, unsent: set[str], finished: set[str]) -> Fate:
         if not places.is_mail(item["id"]):
             return Fate.OURS
-        if _has_finished(item):
+        if has_finished(item):
             return Fate.OTHER_TABLE
         if item["id"] in finished:
             return Fate.IN_HISTORY
@@ -77,7 +77,9 @@ class IntoOutbox:
     def _held(self, row: Row) -> Patch:
         now = self.clock()
         sentence = note("Restored", row, self.source, now, self.who)
-        error = RESTORED_IN_DOUBT if in_doubt(row) else RESTORED
+        # What a person had put aside is not to go with the rest either.
+        by_hand = RESTORED_HELD if row.status is Status.HELD else RESTORED
+        error = RESTORED_IN_DOUBT if in_doubt(row) else by_hand
         return aside(row, error, sentence, now, self.who, what=RESTORED)
 
 
@@ -99,7 +101,7 @@ class IntoHistory:
         # A mail brings its copies' items with it; alone they would undo what `forget` took away.
         if item_id.startswith(places.COPY):
             return Fate.OURS
-        if places.is_mail(item_id) and not (_has_finished(item) or Row(item).status in FINISHED):
+        if places.is_mail(item_id) and not (has_finished(item) or Row(item).status in FINISHED):
             return Fate.OTHER_TABLE
         if item_id in finished:
             return Fate.IN_HISTORY
@@ -163,10 +165,10 @@ def _compared(item: Item, live: Item | None) -> Fate:
 
 
 def _is_ours_to_hold(item: Item) -> bool:
-    return places.is_mail(item["id"]) and not _has_finished(item)
+    return places.is_mail(item["id"]) and not has_finished(item)
 
 
-def _has_finished(item: Item) -> bool:
+def has_finished(item: Item) -> bool:
     """Tell a row of history from one of the outbox, which never has a `finished_at`, whatever a person typed."""
     return "finished_at" in item and parse(item.get("status")) is None
 

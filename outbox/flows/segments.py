@@ -4,6 +4,7 @@ Stopped at any moment it leaves whole rows behind: what is decided about a row i
 the same again by a second run. So nothing is remembered between two runs but the tables themselves.
 """
 
+import math
 import threading
 import time
 from collections import Counter
@@ -25,6 +26,8 @@ MOST_SEGMENTS = 64
 SAMPLES = 5
 MOST_FAILED = 1000
 MAYBE_SENT = IN_FLIGHT | {Status.UNKNOWN}
+# Words of rows that are HELD because they may have been sent, or were.
+IN_DOUBT = frozenset({"restored-in-doubt", "held-in-doubt", "already-sent", "overwritten"})
 
 
 class Fate(StrEnum):
@@ -56,7 +59,7 @@ class Source(Protocol):
     name: str
     stop: threading.Event
 
-    def check(self) -> int:
+    def check(self, *, to_be_changed: bool = False) -> int:
         """Tell about how many rows it has. Raises `InvalidRequest` saying why nothing can be taken from it."""
 
     def pages(self, segment: int, segments: int, limit: int) -> Iterator[Sequence[Item]]:
@@ -118,7 +121,7 @@ class Walk:
         if not 1 <= segments <= MOST_SEGMENTS:
             message = f"segments must be from 1 to {MOST_SEGMENTS}"
             raise InvalidRequest(message)
-        if rate is not None and not rate > 0:
+        if rate is not None and not 0 < rate < math.inf:
             message = "rate must be more than 0 rows a second"
             raise InvalidRequest(message)
         self.source, self.segments = source, segments
@@ -178,7 +181,7 @@ class Pace:
 
 def in_doubt(row: Row) -> bool:
     """Tell whether the mail of a row may have been sent."""
-    return row.status in MAYBE_SENT
+    return row.status in MAYBE_SENT or row.error in IN_DOUBT
 
 
 def readable(item: Item) -> bool:

@@ -16,7 +16,7 @@ from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.flows import segments
-from outbox.flows.quarantine import Quarantine
+from outbox.flows.quarantine import Quarantine, could_fire
 from outbox.flows.restore import IntoHistory, IntoOutbox
 from outbox.flows.segments import Fate, Report, Walk
 from outbox.testing import LARGEST_ITEM, FakeMailApi, MemoryStore, TickingClock, item_size
@@ -83,7 +83,8 @@ def test_a_missing_row_arrives_held(service, backup, status):
     report = into_outbox(service, backup)
 
     row = service.row("m")
-    assert (row.status, row.error, row.revision) == (Status.HELD, "restored", 4)
+    error = "restored-held" if status == "HELD" else "restored"
+    assert (row.status, row.error, row.revision) == (Status.HELD, error, 4)
     assert row.reason == (
         f"Restored from outbox-copy on 2026-01-01 by alice; it was {status} there. Release it or cancel it."
     )
@@ -550,3 +551,19 @@ def test_files_are_counted(service, backup):
     backup.put(service.store.outbox["m"])
     service.store.remove("m")
     assert into_outbox(service, backup).files == 1
+
+
+@pytest.mark.parametrize("word", ["restored-in-doubt", "held-in-doubt", "already-sent", "overwritten"])
+def test_a_doubt_outlives_a_second_restore(service, backup, word):
+    """A row that was held because it may have been sent says so again, and goes with no bulk release."""
+    backup.put(unsent(status="HELD") | {"error": word})
+    into_outbox(service, backup)
+    row = service.row("m")
+    assert row.error == "restored-in-doubt"
+    assert row.reason.startswith("May have been sent.")
+
+
+def test_a_row_somebody_gave_a_finished_at_is_silenced_too(service, backup):
+    """Whatever stands on it: as long as its state rings, it could fire."""
+    backup.put(unsent() | {"finished_at": "2026-01-01T00:00:00.000Z"})
+    assert could_fire(backup.get("m"))

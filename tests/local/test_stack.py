@@ -196,7 +196,7 @@ ASK = {"KeyConditionExpression": "lane = :x", "ExpressionAttributeValues": {":x"
         ("deliver", "put_item", {"TableName": "outbox-suppressions", "Item": ADDRESS}, "AccessDeniedException"),
         ("keep", "get_item", {"TableName": "outbox", **KEY}, "AccessDeniedException"),
         ("cleanup", "get_item", {"TableName": "outbox", **KEY}, "done"),
-        ("cleanup", "get_item", {"TableName": "outbox-history", **KEY}, "AccessDeniedException"),
+        ("cleanup", "get_item", {"TableName": "outbox-history", **KEY}, "done"),
         ("bounce", "transact_write_items", BOUNCED, "done"),
         ("bounce", "get_item", {"TableName": "outbox", **KEY}, "AccessDeniedException"),
         ("bounce", "update_item", {"TableName": "outbox-history", **KEY}, "AccessDeniedException"),

@@ -3,10 +3,15 @@
 import json
 import random
 
+import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError, ReadTimeoutError
+from moto import mock_aws
 
 from outbox import Draft, KeyConflict, NotWritten, Outbox
+from outbox.adapters import aws
+from outbox.adapters.dynamodb import DynamoStore
 from tests.conftest import make_mail
 from tests.store.test_faults import Fault
 
@@ -101,3 +106,42 @@ def _answer(request, status, body):
     response = AWSResponse(request.url, status, {}, None)
     response._content = json.dumps(body).encode()
     return response
+
+
+@pytest.mark.parametrize(("table", "calls"), [("outbox", 1), ("orders", 3)])
+def test_the_sdk_repeats_no_batch_of_ours(table, calls):
+    """A batch that may have been written is not written again without a condition; other tables keep their tries."""
+    with mock_aws():
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y", "region_name": "us-east-1"}
+        client = aws.dynamodb(boto3.Session(**keys))
+        DynamoStore(client, "outbox", "history")
+        sent = []
+
+        def silent(request, **_):
+            sent.append(request)
+            raise ReadTimeoutError(endpoint_url="x")
+
+        client.meta.events.register("before-send.dynamodb.BatchWriteItem", silent)
+        with pytest.raises(ReadTimeoutError):
+            client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": {"id": {"S": "a"}}}}]})
+        assert len(sent) == calls
+
+
+def test_a_throttled_batch_is_ours_to_repeat():
+    """The SDK gives its answer at once; what the table had no room for is known not to be written."""
+    with mock_aws():
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y", "region_name": "us-east-1"}
+        client = aws.dynamodb(boto3.Session(**keys))
+        store = DynamoStore(client, "outbox", "history")
+        sent = []
+
+        def throttle(request, **_):
+            sent.append(request)
+            answer = AWSResponse(request.url, 400, {}, None)
+            answer._content = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "x"}'
+            return answer
+
+        client.meta.events.register_first("before-send.dynamodb.BatchWriteItem", throttle)
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            store.add_all([{"id": "a"}])
+        assert len(sent) == 1

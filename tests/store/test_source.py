@@ -255,3 +255,12 @@ def test_throttled_writes_and_looks_do_not_lose_a_row(client, source):
     again, second = Source(client, "copy", "outbox", "history"), Report()
     Walk(again)(IntoOutbox(DynamoStore(client, "outbox", "history"), clock.now, "copy", "alice", go=True), second)
     assert (report.counts["arrives"], second.counts["same"]) == (40, 40)
+
+
+def test_a_table_with_a_stream_is_not_silenced(client):
+    """It may be the live outbox of another stack; reading it is harmless."""
+    client.update_table(TableName="copy", StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    source = Source(client, "copy", "outbox", "history")
+    assert source.check() == 0
+    with pytest.raises(InvalidRequest, match="has a stream"):
+        source.check(to_be_changed=True)

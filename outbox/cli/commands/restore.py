@@ -118,6 +118,7 @@ def _task(cli: Cli, copied: Copied, asked: Asked) -> Task:
     # Only what is written stands in a timeline.
     who = desk.who if asked.go else "nobody"
     if asked.quarantine:
+        copied.source.check(to_be_changed=True)
         return Quarantine(copied.copy, desk.now, name, who, asked.go)
     return IntoOutbox(copied.live, desk.now, name, who, asked.go)
 
