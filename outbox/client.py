@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from outbox.adapters.outcome import outcome
+from outbox.adapters.outcome import outcome, rights
 from outbox.core import clock
 from outbox.core.errors import InvalidRequest, MissingSettings
 from outbox.core.mail import Mail
@@ -206,7 +206,7 @@ class Outbox:
         from outbox.flows.batch import Batches  # noqa: PLC0415  structlog only when it is used
 
         kept = register or _register(self._store, control_table)
-        return Batches(self._store, kept, self._now, self._keep, time.sleep)
+        return Batches(self._store, kept, self._now, self._keep, time.sleep, judge=rights)
 
     def get(self, mail_id: str) -> Row:
         """Give a mail as it is now, in the outbox or in history. Raises `NotFound`."""

@@ -32,3 +32,13 @@ def outcome(error: Exception) -> Outcome:
         return "busy"
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return "refused" if 400 <= status < 500 else "unknown"
+
+
+def rights(error: Exception) -> Outcome:
+    """Tell as `outcome` does, but call only that "refused" which would refuse every other row as well.
+
+    A row that is wrong by itself must not end what is done to many.
+    """
+    told = outcome(error)
+    code = str(getattr(error, "response", {}).get("Error", {}).get("Code", "")) if told == "refused" else ""
+    return "unknown" if told == "refused" and code == "ValidationException" else told

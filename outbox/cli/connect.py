@@ -18,6 +18,7 @@ from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
+from outbox.adapters.outcome import rights
 from outbox.cli.copied import Copied, copied
 from outbox.client import Outbox
 from outbox.core import clock
@@ -165,7 +166,7 @@ class Desk:
     def batches(self) -> Batches:
         """Give what acts on many rows at once; only for a command that asked for what the workers share."""
         listed = SuppressionList(self._suppressions, self._now) if self._beside.suppressions else NoSuppression()
-        return Batches(self._store, self.line.register, self._now, self._keep, time.sleep, listed)
+        return Batches(self._store, self.line.register, self._now, self._keep, time.sleep, listed, judge=rights)
 
     @property
     def files(self) -> Files | None:

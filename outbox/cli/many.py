@@ -71,8 +71,9 @@ def decide(cli: Cli, action: Action, pairs: Sequence[str] | None, *, everything:
     if start:
         carry_out(cli, meant, action)
         return
-    go_on = again(cli, action.kind, pairs, *(["--all"] if everything else []), "--send")
-    tell_preview(cli, meant, cli.control.batches.preview(meant), go_on, unread)
+    more = [*(["--note", action.note] if action.note else []), *(["--all"] if everything else [])]
+    go_on = again(cli, action.kind, pairs, *more, "--send")
+    tell_preview(cli, meant, cli.control.batches.preview(meant, action=action), go_on, unread)
 
 
 def carry_out(cli: Cli, meant: Where, action: Action) -> None:

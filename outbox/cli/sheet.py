@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ Encoding = Literal["utf-8-sig", "utf-8", "cp932"]
 
 BOM = "\ufeff"
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@")
+BREAKS = ("\t", "\r", "\n")
 QUOTE = "'"
 
 
@@ -60,8 +62,13 @@ class Sheet:
 
 
 def guarded(cell: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run; it shows the text without it, or with it, but as text."""
-    return QUOTE + cell if cell.startswith(FORMULA) else cell
+    """Put an apostrophe before what a spreadsheet would run; it shows the text without it, or with it, but as text.
+
+    Some pass over blanks and what cannot be seen before a sign, and take a full-width one for the plain one.
+    """
+    first = next((char for char in cell if char.isprintable() and not char.isspace()), "")
+    runs = cell.startswith(BREAKS) or unicodedata.normalize("NFKC", first).startswith(FORMULA)
+    return QUOTE + cell if runs else cell
 
 
 @contextmanager

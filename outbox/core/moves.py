@@ -204,8 +204,10 @@ def scheduled(row: Row, send_at: datetime, now: datetime, who: str, what: str, *
 
 
 def held(row: Row, now: datetime, who: str, note: str) -> Patch:
-    """Put a mail aside because a person says so; it never fires by itself."""
+    """Put a mail aside because a person says so; it never fires by itself, and a doubt about it stays on the row."""
     sentence = f"Held by {who}" + (f": {note}" if note else ".")
+    if row.status is Status.UNKNOWN or in_doubt(row):
+        return problem(row, Status.HELD, "held-in-doubt", f"{MAY_BE_SENT}. {sentence}", now, who, what="held")
     return problem(row, Status.HELD, "held", sentence, now, who, what="held")
 
 
@@ -327,3 +329,14 @@ def queued(row: Row, now: datetime, who: str, batch: str, what: str = "sent agai
     was, reason = row.item.get("status"), row.reason
     assign["timeline"] = row.with_event(now, who, what, batch=batch, was=was, reason=reason)
     return Patch(assign, PROBLEM_INDEX | CLAIM | CHECK | {"deferrals", "send_at", "send_anyway"})
+
+
+# Words of rows that may have been sent, or were: many at once go only when that very word is named.
+IN_DOUBT = frozenset({"restored-in-doubt", "held-in-doubt", "already-sent", "overwritten"})
+MAY_BE_SENT = "It may have been sent"
+
+
+def in_doubt(row: Row) -> bool:
+    """Tell whether a row's word says that it may have been sent; a HELD row with no room for a word begins so."""
+    wordless = row.status is Status.HELD and not row.error
+    return row.error in IN_DOUBT or (wordless and row.reason.startswith(MAY_BE_SENT))

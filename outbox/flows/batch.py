@@ -26,8 +26,9 @@ from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.flows import correct
-from outbox.flows.batch_row import ALREADY_SENT, Action, Deed
-from outbox.flows.batch_run import RUNNING, STOPPED, Pages, Progress, Report, Run, never, patiently, update
+from outbox.flows.batch_row import Action, Deed
+from outbox.flows.batch_run import RUNNING, STOPPED, Pages, Progress, Report, Run, never, patiently, retried, update
+from outbox.flows.bulk_write import Judge
 from outbox.flows.support import check_who
 from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.where import Place, Where, chunks, of_json, walk
@@ -41,6 +42,7 @@ SIZE = 100
 # Ids beside the item: 256 bytes each at the most, far below the 400 KB an item takes.
 IDS = 500
 ASKED = 100
+RESEND = Action("resend")
 
 __all__ = ["Action", "Batches", "NoBatch", "Preview", "Progress", "Report", "Trial"]
 
@@ -78,7 +80,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Looks at, starts, runs and stops batches; `pause` waits seconds between the tries of a row."""
+    """Looks at, starts, runs and stops batches; `pause` waits seconds between the tries of a row.
+
+    `judge` sorts what a store or register raises: what is "refused" ends a run at once, all else is tried again.
+    """
 
     store: Store
     register: Register
@@ -87,20 +92,23 @@ class Batches:
     pause: Callable[[float], None]
     suppression: SuppressionList | NoSuppression = field(default_factory=NoSuppression)
     threads: int = THREADS
+    judge: Judge = retried
 
-    def preview(self, where: Where, limit: int = 5) -> Preview:
-        """Count the rows that are meant, up to 100,000, and show some; changes nothing."""
+    def preview(self, where: Where, limit: int = 5, action: Action = RESEND) -> Preview:
+        """Count the rows that an action would meet, up to 100,000, and show some; changes nothing."""
         rows = where.rows(self.store)
         sample: list[Row] = []
         counts: Counter[str] = Counter()
+        left: Counter[str] = Counter()
         for some in chunks(islice(rows, MOST), ASKED):
-            sample += some[: limit - len(sample)]
-            counts["rows"] += len(some)
-            counts["sent"] += sum(row.error == ALREADY_SENT for row in some)
-            counts["suppressed"] += self._suppressed(some)
+            whys = [action.leaves(row, where, by_ids=bool(where.ids)) for row in some]
+            left.update(filter(None, whys))
+            met = [row for row, why in zip(some, whys, strict=True) if not why]
+            sample += met[: limit - len(sample)]
+            counts["rows"] += len(met)
+            counts["suppressed"] += self._suppressed(met)
         more = next(rows, None) is not None
-        excluded = {"already sent; a batch does not send it again": counts["sent"], **self._nearly(where)}
-        excluded = {why: number for why, number in excluded.items() if number}
+        excluded = {why: number for why, number in {**left, **self._nearly(where)}.items() if number}
         return Preview(counts["rows"], more, tuple(sample), counts["suppressed"], excluded)
 
     def try_out(self, where: Where, action: Action, limit: int = 5) -> tuple[int, int, list[Trial]]:
@@ -135,24 +143,26 @@ class Batches:
         item: dict[str, Any] = {"who": who, "at": clock.text(now), "where": where.as_json(), "action": action.as_json()}
         item |= {"state": RUNNING, "expected": min(count, MOST), "more": count > MOST, "pages": len(pages)}
         self._write(_name(batch), item)
-        update(self.register, "batches", lambda there: _listed(batch, there), self.pause)
+        update(self.register, "batches", lambda there: _listed(batch, there), self.pause, self.judge)
         return batch
 
     def run(self, batch: str, progress: Progress | None = None, stopping: Callable[[], bool] = never) -> Report:
         """Carry a batch out, or on, until it is done or stopped; `stopping` is asked all the time.
 
-        Raises `NoBatch`, `BatchOver` for one that is done, `BatchBusy` while somebody else runs it.
+        Raises `NoBatch`, `BatchOver` for one that is done, `BatchBusy` while somebody else runs it, and at once what
+        the store refuses, as `judge` says: a right that is missing. It can be continued then.
         """
         item = self._item(batch)
         where, at = of_json(item["where"]), clock.parse(item["at"])
         started = at or self.clock()
         action = Action.of_json(item["action"])
-        deed = Deed(self.store, self.clock, self.keep, batch, str(item["who"]), started, where, action)
-        if number := int(item.get("pages", 0)):
-            pages: Pages = lambda place: self._by_ids(batch, number, place)  # noqa: E731  one of two ways
-        else:
-            pages = lambda place: self._by_index(where, started, place)  # noqa: E731  the other
-        run = Run(self.register, self.clock, self.pause, batch, _name(batch), deed, pages, self.threads, stopping)
+        number = int(item.get("pages", 0))
+        who, by_ids = str(item["who"]), number > 0
+        deed = Deed(self.store, self.clock, self.keep, batch, who, started, where, action, by_ids)
+        pages = self._pages(batch, number, where, started)
+        run = Run(
+            self.register, self.clock, self.pause, batch, _name(batch), deed, pages, self.threads, stopping, self.judge
+        )
         return run(progress or (lambda _report: None))
 
     def stop(self, batch: str) -> Report:
@@ -162,7 +172,7 @@ class Batches:
             return {**there, "state": STOPPED} if there and there.get("state") == RUNNING else None
 
         self._item(batch)
-        update(self.register, _name(batch), stopped, self.pause)
+        update(self.register, _name(batch), stopped, self.pause, self.judge)
         return self.show(batch)
 
     def show(self, batch: str) -> Report:
@@ -177,10 +187,10 @@ class Batches:
 
     def _write(self, name: str, new: dict[str, Any]) -> None:
         # Nobody else knows the name yet: a swap that is lost was our own, whose answer was lost.
-        patiently(lambda: self.register.swap(name, None, new), self.pause)
+        patiently(lambda: self.register.swap(name, None, new), self.pause, self.judge)
 
     def _item(self, batch: str) -> Item:
-        item = patiently(partial(self.register.get, _name(batch)), self.pause)
+        item = patiently(partial(self.register.get, _name(batch)), self.pause, self.judge)
         if item is None:
             raise NoBatch(batch)
         return item
@@ -213,9 +223,13 @@ class Batches:
     def _whole(self, rows: Iterable[Row]) -> Iterator[Row]:
         return (Row(item) for row in rows if (item := self.store.get(row.id)) is not None)
 
+    def _pages(self, batch: str, number: int, where: Where, started: datetime) -> Pages:
+        """Give the way to the rows: so many pages of ids, or the index."""
+        return partial(self._by_ids, batch, number) if number else partial(self._by_index, where, started)
+
     def _by_ids(self, batch: str, number: int, place: Any) -> Iterator[tuple[list[str], Any]]:  # noqa: ANN401  JSON
         for page in range(int(place or 0), number):
-            item = patiently(partial(self.register.get, _ids(batch, page)), self.pause)
+            item = patiently(partial(self.register.get, _ids(batch, page)), self.pause, self.judge)
             yield list((item or {}).get("ids", [])), page + 1
 
     def _by_index(self, where: Where, started: datetime, place: Any) -> Iterator[tuple[list[str], Any]]:  # noqa: ANN401  JSON
@@ -225,7 +239,7 @@ class Batches:
         def look(until: datetime) -> Iterator[Page]:
             cursor: str | None = None
             while True:
-                page = patiently(partial(where.page, self.store, cursor, until), self.pause)
+                page = patiently(partial(where.page, self.store, cursor, until), self.pause, self.judge)
                 yield page
                 cursor = page.cursor
                 if cursor is None:

@@ -29,6 +29,7 @@ MEANWHILE, OTHER, SENT, SAME, ROOM = (
     "has no room left (400 KB)",
 )
 ALREADY_SENT = "already-sent"
+DOUBT = "may have been sent: give ids to mean them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,17 @@ class Action:
             message = f"state: HELD mails are released, others are held; {where.state} was asked for"
             raise InvalidRequest(message)
 
+    @property
+    def sends(self) -> bool:
+        """Whether rows go again by it."""
+        return self.kind in ("resend", "release") or self.send
+
+    def leaves(self, row: Row, where: Where, *, by_ids: bool) -> str:
+        """Give why a row that is meant is left alone because of its error; empty if it is not."""
+        if not self.sends:
+            return ""
+        return SENT if row.error == ALREADY_SENT else doubtful(row, where, by_ids=by_ids)
+
     def as_json(self) -> dict[str, Any]:
         """Give the same in plain values."""
         return {name: value for name, value in asdict(self).items() if value} | {"set": list(self.set)}
@@ -62,6 +74,13 @@ class Action:
     def of_json(cls, said: Mapping[str, Any]) -> "Action":
         """Read back what `as_json` gave."""
         return cls(said["kind"], tuple(said.get("set", ())), bool(said.get("send")), str(said.get("note", "")))
+
+
+def doubtful(row: Row, where: Where, *, by_ids: bool) -> str:
+    """Give why a row is not sent as one of many: it may have been, and nobody named its error or its id."""
+    if by_ids or not moves.in_doubt(row) or (where.error and where.error == row.error):
+        return ""
+    return f"may have been sent: give error={row.error} or ids to mean them" if row.error else DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,7 @@ class Deed:
     started: datetime
     where: Where
     action: Action
+    by_ids: bool = False
 
     def __call__(self, mail_id: str, *, again: bool) -> str:
         """Do it; give DONE, EARLIER or why not. `again`: this row may have been met without having been counted."""
@@ -105,8 +125,7 @@ class Deed:
         # Later than the start: it failed again, and whoever sent it again is asked first.
         if not self.where.matches(row.item) or (at is not None and at > self.started):
             return OTHER
-        sends = self.action.kind in ("resend", "release") or self.action.send
-        return SENT if sends and row.error == ALREADY_SENT else ""
+        return self.action.leaves(row, self.where, by_ids=self.by_ids)
 
     def _act(self, row: Row) -> str:
         if self.action.kind == "edit":
@@ -114,7 +133,10 @@ class Deed:
         expect = seen(row.item, "revision", "status")
         if self.action.kind == "cancel":
             finished = moves.cancelled(row, self.clock(), self.keep, self.who)
-            finish(self.store, row.id, expect, finished | {"timeline": self._marked(finished["timeline"])})
+            # A full row loses its timeline there, and keeps its reason.
+            reason = f"Cancelled by {self.who} in batch {self.batch}."
+            named_twice = {"timeline": self._marked(finished["timeline"]), "reason": reason}
+            finish(self.store, row.id, expect, finished | named_twice)
         else:
             write(self.store, row, expect, self._patch(row))
         return DONE

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 
@@ -24,6 +24,7 @@ from outbox.core.row import Item, whole
 from outbox.core.text import shorten
 from outbox.flows.batch_row import DONE as ROW_DONE
 from outbox.flows.batch_row import EARLIER, Deed
+from outbox.flows.bulk_write import Judge
 
 log = structlog.get_logger()
 
@@ -111,6 +112,7 @@ class Run:
     pages: Pages
     threads: int
     asked: Callable[[], bool]
+    judge: Judge
     holder: str = field(default_factory=lambda: secrets.token_hex(6))
     item: Item = field(default_factory=dict)
     done: int = 0
@@ -121,7 +123,10 @@ class Run:
     halted: bool = False
 
     def __call__(self, progress: Progress) -> Report:
-        """Go on until it is done, stopped, or rows fail one after another. Raises `BatchOver`, `BatchBusy`."""
+        """Go on until it is done, stopped, or rows fail one after another.
+
+        Raises `BatchOver`, `BatchBusy`, and what the store refuses.
+        """
         self._take()
         finished = False
         try:
@@ -185,7 +190,11 @@ class Run:
             try:
                 return self.deed(mail_id, again=again or attempt > 0)
             except Exception as error:
-                log.exception("batch.row", id=mail_id)
+                if self.judge(error) == "refused":
+                    # No other row would fare better: the rest of the page stays open, and the run ends.
+                    self.halted = True
+                    raise
+                log.warning("batch.row", id=mail_id, attempt=attempt + 1, error=type(error).__name__)
                 self.trouble = shorten(f"{type(error).__name__}: {error}", 300)
                 self.pause(_backoff(attempt))
         return FAILED
@@ -199,7 +208,7 @@ class Run:
         return counts | {"trouble": self.trouble if self.failed else ""}
 
     def _take(self) -> None:
-        seen = patiently(lambda: self.register.get(self.name), self.pause) or {}
+        seen = patiently(lambda: self.register.get(self.name), self.pause, self.judge) or {}
         if seen.get("state") == DONE:
             message = f"Batch {self.batch} is done; nothing is left of it."
             raise BatchOver(message)
@@ -229,35 +238,49 @@ class Run:
         self.item = there
 
     def _swap(self, seen: Item | None, new: Item) -> tuple[bool, Item | None]:
-        return patiently(lambda: self.register.swap(self.name, seen, new), self.pause)
+        return patiently(lambda: self.register.swap(self.name, seen, new), self.pause, self.judge)
 
     def _lease(self) -> str:
         return clock.text(self.clock() + LEASE)
 
 
+def retried(_error: Exception) -> Literal["unknown"]:
+    """Judge nothing: every error is tried again."""
+    return "unknown"
+
+
 def update(
-    register: Register, name: str, change: Callable[[Item | None], Item | None], pause: Callable[[float], None]
+    register: Register,
+    name: str,
+    change: Callable[[Item | None], Item | None],
+    pause: Callable[[float], None],
+    judge: Judge = retried,
 ) -> None:
     """Change a shared item by compare and swap; None from `change` leaves it alone."""
-    seen = patiently(lambda: register.get(name), pause)
+    seen = patiently(lambda: register.get(name), pause, judge)
     for _ in range(TRIES):
         new = change(seen)
         if new is None:
             return
-        won, seen = patiently(partial(register.swap, name, seen, new), pause)
+        won, seen = patiently(partial(register.swap, name, seen, new), pause, judge)
         if won:
             return
 
 
-def patiently(call: Callable[[], T], pause: Callable[[float], None]) -> T:
-    """Try again for some seconds what a store that throttles, or is away, does not do; the last error is raised."""
+def patiently(call: Callable[[], T], pause: Callable[[float], None], judge: Judge = retried) -> T:
+    """Try again for some seconds what a store that throttles, or is away, does not do; the last error is raised.
+
+    What is refused, is raised at once.
+    """
     for attempt in range(ROW_TRIES - 1):
         try:
             return call()
         except OutboxError:
             raise
-        except Exception:
-            log.exception("batch.throttled")
+        except Exception as error:
+            if judge(error) == "refused":
+                raise
+            log.warning("batch.throttled", attempt=attempt + 1, error=type(error).__name__)
             pause(_backoff(attempt))
     return call()
 

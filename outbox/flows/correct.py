@@ -63,7 +63,7 @@ def changes(some: Iterable[Correction], item: Item) -> Changes:
     for each in some:
         new[each.field] = each.on(new)
     touched = {each.field for each in some}
-    return {name: new[name] for name in touched if (new[name] or None) != (item.get(name) or None)}
+    return {name: new[name] for name in touched if (new[name] or None) != (_ordered(item.get(name)) or None)}
 
 
 def corrected(row: Row, changed: Changes) -> Mail:
@@ -122,7 +122,12 @@ def _moved(written: object, domains: str) -> object:
     return str(Address(f"{local}@{new}", address.name)) if domain.lower() == old.lower() else written
 
 
+def _ordered(value: object) -> object:
+    """Give a set, as a hand may have typed one, as the list it is taken for."""
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+
+
 def _tags(there: object, tag: str, *, keep: bool) -> list[Any]:
-    tags = sorted(there, key=str) if isinstance(there, (set, frozenset)) else there
+    tags = _ordered(there)
     others = [each for each in tags if each != tag] if isinstance(tags, list) else []
     return ([*tags] if isinstance(tags, list) and tag in tags else [*others, tag]) if keep else others

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from outbox.core import moves
 from outbox.core.errors import InvalidRequest, RowBroken
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import IN_FLIGHT, Status
@@ -26,8 +27,6 @@ MOST_SEGMENTS = 64
 SAMPLES = 5
 MOST_FAILED = 1000
 MAYBE_SENT = IN_FLIGHT | {Status.UNKNOWN}
-# Words of rows that are HELD because they may have been sent, or were.
-IN_DOUBT = frozenset({"restored-in-doubt", "held-in-doubt", "already-sent", "overwritten"})
 
 
 class Fate(StrEnum):
@@ -181,7 +180,7 @@ class Pace:
 
 def in_doubt(row: Row) -> bool:
     """Tell whether the mail of a row may have been sent."""
-    return row.status in MAYBE_SENT or row.error in IN_DOUBT
+    return row.status in MAYBE_SENT or row.error in moves.IN_DOUBT
 
 
 def readable(item: Item) -> bool:

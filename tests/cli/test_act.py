@@ -1,5 +1,6 @@
 """`outbox resend`, `cancel`, `hold`, `release`: several mails at once, each result told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +113,43 @@ def test_aws_out_of_reach(terminal: Terminal) -> None:
     assert (ended.status, ended.out) == (1, "")
     assert "tables in memory" in ended.err
     assert "--endpoint-url" in ended.err
+
+
+def test_a_note_reaches_every_row_of_a_batch(terminal: Terminal) -> None:
+    """The command that is shown has the note, and the rows have it then."""
+    terminal.write_failed("a")
+    where = ("--where", "state=failed", "--note", "ask the shop")
+
+    assert "hold --where state=failed --note 'ask the shop' --send" in terminal("hold", *where).out
+    assert terminal("hold", *where, "--send").status == 0
+    assert terminal.row("a").reason == "Held by alice: ask the shop"
+
+
+@pytest.mark.parametrize("yes", ["--yes", "--send"])
+def test_yes_is_an_answer_for_many_too(terminal: Terminal, yes: str) -> None:
+    """`cancel` and `release` with --where act on a yes, and only then."""
+    terminal.write_failed("a")
+    terminal.write("h")
+    terminal("hold", "h")
+
+    terminal("cancel", "--where", "state=failed")
+    terminal("release", "--where", "error=held")
+    assert (terminal.status("a"), terminal.status("h")) == ("FAILED", "HELD")
+    assert terminal("cancel", "--where", "state=failed", yes).status == 0
+    assert terminal("release", "--where", "error=held", yes).status == 0
+    assert (terminal.status("a"), terminal.status("h")) == ("CANCELLED", "WAITING")
+
+
+def test_held_mails_are_released_by_a_file_of_ids(terminal: Terminal, tmp_path: Path) -> None:
+    """Ids name also what may have been sent; by its state alone it stays."""
+    terminal.write("h")
+    terminal("hold", "h")
+    terminal.service.store.edit("h", error="held-in-doubt")
+    (tmp_path / "ids").write_text("h\n")
+
+    shown = terminal("release", "--where", "state=held", "--json").json
+    assert (shown["count"], list(shown["excluded"].values())) == (0, [1])
+    terminal("release", "--where", "state=held", "--yes")
+    assert terminal.status("h") == "HELD"
+    assert terminal("release", "--where", f"ids=@{tmp_path / 'ids'}", "--yes").status == 0
+    assert terminal.status("h") == "WAITING"

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from outbox.adapters import aws
@@ -221,3 +222,28 @@ def test_ids_and_where_together_are_refused(terminal: Terminal) -> None:
     assert terminal("hold").status == 2
     assert terminal("cancel", "a", "--all", "--yes").status == 2
     assert terminal.status("a") == "PENDING"
+
+
+def test_a_denied_right_is_one_error(full: Terminal) -> None:
+    """The first row that AWS refuses ends the run, with the command that goes on once the right is given."""
+    inner, calls = full.service.store, []
+
+    class Denying:
+        def __getattr__(self, name: str) -> Any:
+            return denied if name == "update" else getattr(inner, name)
+
+    def denied(mail_id: str, *_: Any) -> None:
+        calls.append(mail_id)
+        answer: Any = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(answer, "UpdateItem")
+
+    full.store = Denying()
+    ended = full("resend", "--all", "--send")
+    full.store = None
+    batch = ended.err.split()[1].rstrip(".")
+
+    assert (ended.status, len(calls)) == (1, len(set(calls)))
+    assert "AccessDenied" in ended.err
+    assert "Traceback" not in ended.err
+    assert f"outbox batch continue {batch}" in ended.err
+    assert full("batch", "continue", batch, "--json").json["batch"]["done"] == 3

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from outbox.cli.sheet import guarded
 from outbox.flows.export import COLUMNS
 from tests.cli.conftest import Terminal
 
@@ -113,3 +114,31 @@ def test_bad_input(terminal: Terminal, out: Path) -> None:
     ]
     assert [words for words in wrong if terminal("export", *words).status != 2] == []
     assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1",
+        " =1",
+        "\u3000=1",
+        "\n=1",
+        "\nx",
+        "\tx",
+        "\ufeff@x",
+        "\u200b=1",
+        "\uff1d1",
+        " \uff0b1",
+        "\uff0d1",
+        "\uff20x",
+    ],
+)
+def test_what_a_spreadsheet_would_run_is_guarded(cell: str) -> None:
+    """Blanks before the sign, line feeds and full-width signs hide no formula."""
+    assert guarded(cell) == "'" + cell
+
+
+@pytest.mark.parametrize("cell", ["", " ", "x=1", " a", "\u3042", "'=1"])
+def test_any_other_cell_is_left_as_it_is(cell: str) -> None:
+    """A text stays the text it was."""
+    assert guarded(cell) == cell

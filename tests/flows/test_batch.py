@@ -4,12 +4,14 @@ import os
 import random
 import threading
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from outbox.core.errors import InvalidMail, InvalidRequest, Lost, Rejected
+from outbox.adapters.outcome import outcome
+from outbox.core.errors import InvalidMail, InvalidRequest, Lost, Rejected, TooLarge
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.states import Status
@@ -495,3 +497,148 @@ def test_a_slow_page_keeps_its_lease(batches, store, clock, monkeypatch):
     assert batches.run(batch).done < 60
     store.get = get
     assert batches.run(batch).done == 60
+
+
+IN_DOUBT = ["restored-in-doubt", "held-in-doubt", "overwritten"]
+SENDING = [(Where(Status.HELD), Action("release")), (Where(Status.HELD), RESEND)]
+CORRECT = Action("edit", ("subject=New",), send=True)
+
+
+def put_aside(store, ids, error, status="HELD"):
+    for mail_id in ids:
+        store.outbox[mail_id] |= {"status": status, "problem": status, "error": error}
+
+
+@pytest.mark.parametrize("error", IN_DOUBT)
+@pytest.mark.parametrize(("asked", "action"), [*SENDING, (Where(Status.HELD), CORRECT)])
+def test_what_may_have_been_sent_goes_only_when_its_error_is_named(batches, store, clock, error, asked, action):
+    """Preview and run leave it alone with the reason; its own word, or its id, takes it along."""
+    ids = fill(store, clock, 4)
+    put_aside(store, ids, "held")
+    put_aside(store, ids[:2], error)
+    why = {f"may have been sent: give error={error} or ids to mean them": 2}
+    looked = batches.preview(asked, action=action)
+    report = batches.run(batches.start(asked, action, "alice"))
+
+    assert (looked.count, looked.excluded, {row.id for row in looked.sample}) == (2, why, set(ids[2:]))
+    assert (report.done, report.skipped) == (2, why)
+    assert {store.outbox[mail_id]["status"] for mail_id in ids[:2]} == {"HELD"}
+    by_id = Where(Status.HELD, ids=(ids[0],))
+    assert (batches.preview(by_id, action=action).count, batches.run(batches.start(by_id, action, "a")).done) == (1, 1)
+    named = Where(Status.HELD, error=error)
+    assert (batches.preview(named, action=action).count, batches.run(batches.start(named, action, "a")).done) == (1, 1)
+
+
+def test_what_sends_nothing_takes_the_doubtful_along(batches, store, clock):
+    """A doubt is no reason not to hold, correct or cancel a row."""
+    put_aside(store, fill(store, clock, 2), "overwritten", "UNKNOWN")
+    asked, correction = Where(Status.UNKNOWN), Action("edit", ("subject=New",))
+
+    assert batches.preview(asked, action=correction).excluded == {}
+    assert batches.run(batches.start(asked, correction, "alice")).done == 2
+    assert batches.run(batches.start(asked, Action("cancel"), "alice")).done == 2
+
+
+def test_what_was_already_sent_is_sent_by_no_batch(batches, store, clock):
+    """History has the mail: neither its error nor its id sends it as one of many."""
+    ids = fill(store, clock, 1)
+    put_aside(store, ids, "already-sent")
+    for asked in (Where(Status.HELD, error="already-sent"), Where(Status.HELD, ids=tuple(ids))):
+        left = {"was already sent; history has it": 1}
+        assert batches.preview(asked).excluded == left
+        assert batches.run(batches.start(asked, RESEND, "alice")).skipped == left
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_hold_and_release_in_bulk_keep_the_doubt(batches, store, clock, full):
+    """A batch that holds UNKNOWN mails, also rows without room for a word, hands none to a batch that releases."""
+    ids = fill(store, clock, 2)
+    put_aside(store, ids, "unknown", "UNKNOWN")
+    batches.run(batches.start(Where(Status.UNKNOWN), Action("hold", note="ask"), "alice"))
+    rows = [store.outbox[mail_id] for mail_id in ids]
+    assert {row["error"] for row in rows} == {"held-in-doubt"}
+    assert {row["reason"] for row in rows} == {"It may have been sent. Held by alice: ask"}
+    for row in rows if full else []:
+        del row["error"]
+    clock.forward(seconds=1)
+    report = batches.run(batches.start(Where(Status.HELD), Action("release"), "bob"))
+
+    assert (report.done, sum(report.skipped.values())) == (0, 2)
+    assert {store.outbox[mail_id]["status"] for mail_id in ids} == {"HELD"}
+
+
+class Denied(Exception):
+    """What the SDK raises where a right is missing."""
+
+    response: ClassVar = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+
+@pytest.mark.parametrize("method", ["update", "get", "by_problem"])
+def test_a_denied_right_ends_the_run_at_once(batches, store, clock, method, capsys):
+    """No row is tried again, the error is told, no traceback is logged; with the right given, it goes on."""
+    fill(store, clock, 150)
+    batch = batches.start(FAILED, RESEND, "alice")
+    calls: list[str] = []
+
+    class Refusing(Frail):
+        def __getattr__(self, name):
+            return refuse if name == method else getattr(self._inner, name)
+
+    def refuse(*args, **_):
+        calls.append(args[0])
+        raise Denied
+
+    denied = replace(batches, store=Refusing(store, None), judge=outcome)
+    with pytest.raises(Denied):
+        denied.run(batch)
+    assert 1 <= len(calls) <= batches.threads
+    assert len(calls) == len(set(calls))
+    assert "Traceback" not in "".join(capsys.readouterr())
+    assert (batches.show(batch).state, batches.show(batch).alive) == ("stopped", False)
+    again = batches.run(batch)
+    assert (again.state, again.done, again.failed) == ("done", 150, 0)
+
+
+def test_a_register_that_refuses_is_told_at_once(batches):
+    """Without the right to the shared table nothing is tried again."""
+    calls: list[str] = []
+
+    class Refusing(Frail):
+        def __getattr__(self, name):
+            calls.append(name)
+            raise Denied
+
+    with pytest.raises(Denied):
+        replace(batches, register=Refusing(None, None), judge=outcome).show("01X")
+    assert calls == ["get"]
+
+
+def test_a_full_row_is_cancelled_in_the_name_of_its_batch(batches, store, clock):
+    """Where history has no room for a timeline the reason names the batch, so that it is counted once."""
+    ids = fill(store, clock, 1)
+    finish = store.finish
+
+    def full(mail_id, expect, finished):
+        if "timeline" in finished:
+            raise TooLarge
+        finish(mail_id, expect, finished)
+
+    store.finish = full
+    batch = batches.start(FAILED, Action("cancel"), "alice")
+    report = batches.run(batch)
+
+    assert report.done == 1
+    assert store.history[ids[0]]["reason"] == f"Cancelled by alice in batch {batch}."
+    assert "timeline" not in store.history[ids[0]]
+
+
+@pytest.mark.parametrize("correction", ["tag-=zzz", "tag+=a"])
+def test_tags_typed_as_a_set_are_no_change(batches, store, clock, correction):
+    """A row whose tags are a set, and stay the same, needs no correction."""
+    ids = fill(store, clock, 1)
+    store.outbox[ids[0]]["tags"] = {"b", "a"}
+    action = Action("edit", (correction,))
+
+    assert batches.try_out(FAILED, action)[:2] == (0, 1)
+    assert batches.run(batches.start(FAILED, action, "alice")).skipped == {"needs no correction": 1}
+    assert batches.try_out(FAILED, Action("edit", ("tag-=a",)))[:2] == (1, 0)

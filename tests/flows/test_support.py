@@ -174,6 +174,28 @@ def test_a_held_mail_never_fires_by_itself(service, mail):
     assert service.row(mail_id).reason == "Held by alice: ask legal"
 
 
+def test_a_held_mail_that_may_have_been_sent_says_so(service, mail):
+    """A hold, also a second one, keeps the doubt; one person may release that one mail all the same."""
+    mail_id = a_mail_in(service, mail, None, "UNKNOWN")
+    for who in ("alice", "bob"):
+        service.support.hold(mail_id, who, "ask legal")
+        row = service.row(mail_id)
+        assert (row.error, row.reason) == ("held-in-doubt", f"It may have been sent. Held by {who}: ask legal")
+    service.support.release(mail_id, "alice")
+    assert service.status(mail_id) == "PENDING"
+    service.support.hold(mail_id, "alice")
+    assert (service.row(mail_id).error, service.row(mail_id).reason) == ("held", "Held by alice.")
+
+
+@pytest.mark.parametrize("error", ["restored-in-doubt", "already-sent", "overwritten"])
+def test_a_doubt_outlives_a_hold(service, mail, error):
+    """What may have been sent is not held as if it were any mail."""
+    mail_id = a_mail_in(service, mail, None, "HELD")
+    service.store.edit(mail_id, error=error)
+    service.support.hold(mail_id, "alice")
+    assert service.row(mail_id).error == "held-in-doubt"
+
+
 def test_release_keeps_the_time_a_mail_was_scheduled_for(service, mail):
     """A held scheduled mail goes at its time if that is still to come, otherwise now."""
     at = service.clock().replace(year=2027)

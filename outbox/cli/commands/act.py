@@ -24,7 +24,7 @@ def cancel(  # noqa: PLR0913  each is one option
 ) -> None:
     """Move mails that were not sent to history as CANCELLED; they never go."""
     cli = begin(context, as_json=as_json)
-    if _many(cli, Action("cancel"), ids, where, everything=everything, start=start):
+    if _many(cli, Action("cancel"), ids, where, everything=everything, start=start or yes):
         return
     ids = ids or []
     if not yes:
@@ -49,19 +49,20 @@ def hold(  # noqa: PLR0913  as above
         each(cli, ids or [], "held", lambda mail_id: cli.desk.support.hold(mail_id, cli.desk.who, note))
 
 
-def release(
+def release(  # noqa: PLR0913  as above
     context: typer.Context,
     ids: SomeIds = None,
     *,
     where: many.Wheres = None,
     start: many.Start = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Let held mails go: at their time if that is still to come, otherwise now."""
     cli = begin(context, as_json=as_json)
-    if where and not any(pair.startswith(("state=", "ids=")) for pair in where):
+    if where and not any(pair.startswith("state=") for pair in where):
         where = [*where, "state=held"]
-    if not _many(cli, Action("release"), ids, where, start=start):
+    if not _many(cli, Action("release"), ids, where, start=start or yes):
         each(cli, ids or [], "released", lambda mail_id: cli.desk.support.release(mail_id, cli.desk.who))
 
 

@@ -44,8 +44,8 @@ def export(  # noqa: PLR0913  each is one option
 
     Columns: id, status, since, to, sender, subject, reason, error, tags, attempts, created_at, delivery_id.
     --where as for resend, but without a state all three are meant; or --history with its own options (today and
-    yesterday unless said). In CSV a cell that begins with = + - @ gets an apostrophe before it, so that no spreadsheet
-    runs it.
+    yesterday unless said). In CSV a cell that begins with = + - @, also after blanks or full-width, gets an
+    apostrophe before it, so that no spreadsheet runs it.
     """
     cli = begin(context, as_json=as_json)
     sought = Sought(to, since=day or since, until=day or until, tag=tag, text=text)
