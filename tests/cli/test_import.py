@@ -1,10 +1,12 @@
 """`outbox import` looks at every row first, and writes a mail for each when it is told to."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from outbox.cli import program
+from outbox.cli.commands import import_
 from tests.cli.conftest import Terminal
 from tests.cli.importing import CSV, TEMPLATE, Bench, json_lines, many, no_tables
 
@@ -107,8 +109,8 @@ def test_options_fill_what_rows_leave_out(bench: Bench) -> None:
     assert row["due_at"].startswith("2099-01-01")
 
 
-def test_keys_come_from_file_and_line(bench: Bench) -> None:
-    """Each row has a key of its own, made of the bytes of the file and its line, unless it brings one."""
+def test_keys_come_from_the_row(bench: Bench) -> None:
+    """Each row has a key of its own, made of its cells, unless it brings one."""
     file = bench.file(
         "to,subject,text,from,key\na@example.com,S,T,s@example.com,\nb@example.com,S,T,s@example.com,mine\n"
     )
@@ -117,8 +119,30 @@ def test_keys_come_from_file_and_line(bench: Bench) -> None:
 
     derived, own = sorted(bench.rows, key=lambda key: key == "mine")
     assert derived.startswith("import-")
-    assert derived.endswith("-2")
+    assert derived.endswith("-1")
     assert own == "mine"
+
+
+def test_a_corrected_file_adds_what_is_new(bench: Bench) -> None:
+    """After --skip-bad, the file with the bad row corrected sends that row alone; so does one re-saved and sorted."""
+    bad = SIMPLE + "none,shop@example.com,Hello,Hi\nz@example.com,shop@example.com,日本,Hi\n"
+    assert bench.send(bench.file(bad), given=("--skip-bad",)).json["written"] == 2
+
+    corrected = bench.send(bench.file(bad.replace("none", "b@example.com")))
+    assert (corrected.json["written"], corrected.json["duplicates"]) == (1, 2)
+
+    head, *rows = bad.replace("none", "b@example.com").splitlines()
+    saved = "\r\n".join([head, *sorted(rows, reverse=True)])
+    again = bench.send(bench.file(saved.encode("cp932"), "other.csv"))
+    assert (again.json["written"], again.json["duplicates"]) == (0, 3)
+
+
+def test_the_same_row_twice(bench: Bench) -> None:
+    """The same content twice in one file is two mails, and stays two."""
+    file = bench.file(SIMPLE + SIMPLE.splitlines()[1] + "\n")
+    assert bench.send(file).json["written"] == 2
+    assert bench.send(file).json["duplicates"] == 2
+    assert len(bench.rows) == 2
 
 
 def test_json_lines(bench: Bench) -> None:
@@ -191,7 +215,7 @@ def test_a_file_that_changed_since(bench: Bench) -> None:
     changes = {
         "the file is": (text + "b@example.com,b,\n", "mails.csv", ()),
         "the template is": ("<b>", "body.html", ()),
-        "the attachments are": ("aa", "a.txt", ()),
+        "the attachments are": ("b", "a.txt", ()),
         "the options are": ("a", "a.txt", ("--urgent",)),
     }
     for told, (content, name, more) in changes.items():
@@ -231,6 +255,55 @@ def test_attachments_stay_beside_the_file(bench: Bench) -> None:
     assert ["not in the directory" in rule for _, _, rule in problems] == [True, True, True, False, False]
 
 
+@pytest.mark.parametrize("path", [".env", ".git/config", "files/.secret/a.txt", "./.env", "link.txt"])
+def test_hidden_attachments(bench: Bench, path: str) -> None:
+    """What is hidden was not laid there to be sent."""
+    for name in (".env", ".git/config", "files/.secret/a.txt"):
+        bench.file("secret", name)
+    (bench.path / "link.txt").symlink_to(bench.path / ".env")
+    file = bench.file(f"to,subject,text,from,attach\na@example.com,S,T,s@example.com,{path}\n")
+
+    [(line, field, rule)] = bench.problems(bench.dry(file))
+
+    assert (line, field) == (2, "attach")
+    assert rule.endswith("is hidden: a part of its path begins with a dot")
+
+
+def test_attachments_are_listed(bench: Bench) -> None:
+    """A dry run says which files go with how many mails: the ten most used, and how many more there are."""
+    rows = ["a@example.com,S,T,s@example.com,files/0.txt\n"]
+    for number in range(12):
+        bench.file("x", f"files/{number}.txt")
+        rows.append(f"u{number}@example.com,S,T,s@example.com,files/{number}.txt\n")
+    file = bench.file("to,subject,text,from,attach\n" + "".join(rows))
+
+    document = bench.dry(file).json
+    assert (document["attachments"]["files/0.txt"], len(document["attachments"])) == (2, 10)
+    assert document["different_attachments"] == 12
+    out = " ".join(bench.terminal("import", file).out.split())
+    assert "files/0.txt 2, files/1.txt 1" in out
+    assert "… and 2 more" in out
+
+
+def test_an_attachment_that_changes_meanwhile(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is another one than the run looked at is not sent."""
+    bench.file("a", "a.txt")
+    file = bench.file("to,subject,text,from,attach\na@example.com,S,T,s@example.com,a.txt\n")
+    token = bench.dry(file).json["token"]
+    refuse = import_._refuse_changed
+
+    def meddling(*args: Any) -> None:
+        refuse(*args)
+        if args[1].token.attachments:
+            bench.file("bb", "a.txt")
+
+    monkeypatch.setattr(import_, "_refuse_changed", meddling)
+    ended = bench.terminal("import", file, "--send", token, "--json")
+
+    assert (ended.status, bench.rows) == (1, {})
+    assert "was changed since it was looked at" in ended.json["failed"][0]["error"]
+
+
 def test_the_same_list_again(bench: Bench) -> None:
     """The same file as other mails is refused row by row, until a label makes them mails of their own."""
     file, later = bench.file(CSV), TEMPLATE.replace("Dear", "Good bye")
@@ -238,7 +311,7 @@ def test_the_same_list_again(bench: Bench) -> None:
 
     conflict = bench.send(file, "--template", bench.template(later))
     assert (conflict.status, [each["line"] for each in conflict.json["failed"]]) == (1, [2, 3])
-    assert "text" in conflict.json["failed"][0]["error"]
+    assert "different: text; --label TEXT sends" in conflict.json["failed"][0]["error"]
 
     assert bench.send(file, "--template", bench.template(later), "--label", "december").json["written"] == 2
 

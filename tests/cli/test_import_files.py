@@ -43,6 +43,19 @@ def test_why_it_was_read_so(bench: Bench) -> None:
     assert "cp932 (it is not utf-8: line 3, byte 18 (0x93))" in out
 
 
+def test_a_guess_is_told(bench: Bench) -> None:
+    """Nothing in a file proves cp932, so a person sees a cell of it, unless they said the encoding."""
+    file = bench.file((HEAD + ROW + ROW.replace("S", "日本")).encode("cp932"))
+
+    out = bench.terminal("import", file).out
+    assert "warning: cp932 is a guess" in out
+    assert "line 3, 'subject': '日本'" in " ".join(out.split())
+    document = bench.dry(file).json
+    assert document["encoding_guessed"]
+    assert document["first_not_ascii"] == {"line": 3, "column": "subject", "value": "日本"}
+    assert "is a guess" not in bench.terminal("import", file, "--encoding", "cp932").out
+
+
 @pytest.mark.parametrize(
     ("content", "options", "told"),
     [

@@ -1,5 +1,6 @@
 """A row of a table becomes a mail, or says which column is wrong."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,16 +8,16 @@ import pytest
 
 from outbox import Attachment
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
-from outbox.flows.importing import Columns, Defaults, Import, Line
+from outbox.flows.importing import Attached, Columns, Defaults, Import, Line, Pass
 
 CELLS = {"to": "taro@example.com", "subject": "Hello", "text": "Hi"}
-SHOP = Defaults(sender="shop@example.com", key_prefix="import-f-")
+SHOP = Defaults(sender="shop@example.com")
 
 
-def attach(name: str) -> tuple[Attachment, int]:
+def attach(name: str) -> Attached:
     if name == "none":
         raise InvalidMail([Problem("attach", "'none' is not there")])
-    return Attachment(name, b"abc"), 3
+    return Attached(Attachment(name, b"abc"), name, 3, f"digest of {name}")
 
 
 def importing(*, fill: Any = None, **renamed: str) -> Import:
@@ -30,10 +31,26 @@ def problems(cells: Mapping[str, Any], **renamed: str) -> list[tuple[str, str]]:
 
 
 def test_key_of_a_row() -> None:
-    """A row without a key gets one from its line."""
-    assert importing()(Line(7, CELLS)).key == "import-f-7"
-    made = importing()(Line(7, CELLS | {"key": "k"}))
+    """A row without a key gets one of its content and of how many it is of that content."""
+    numbered = Pass(importing())
+    first, second = (numbered(Line(number, CELLS)).key for number in (2, 3))
+    assert re.fullmatch("import-[0-9a-f]{24}-1", first)
+    assert second == first.removesuffix("1") + "2"
+    made = numbered(Line(7, CELLS | {"key": "k"}))
     assert (made.key, made.own_key) == ("k", True)
+
+
+def test_key_of_a_row_written_otherwise() -> None:
+    """Neither its line, nor the order of columns, nor an empty cell, nor the line break makes another row of it."""
+    row = CELLS | {"text": "a\r\nb"}
+    other = {"cc": ""} | dict(reversed((CELLS | {"text": "a\nb"}).items()))
+    assert Pass(importing())(Line(2, row)).key == Pass(importing())(Line(9, other)).key
+
+
+@pytest.mark.parametrize("cells", [{"text": "Ho"}, {"attach": "a"}, {"cc": "c@example.com"}])
+def test_key_of_another_row(cells: dict[str, Any]) -> None:
+    """Another cell, or an attachment, makes another row of it."""
+    assert Pass(importing())(Line(2, CELLS | cells)).key != Pass(importing())(Line(2, CELLS)).key
 
 
 def test_template_before_column_before_default() -> None:

@@ -47,7 +47,7 @@ def import_(  # noqa: PLR0913  an import has many parts
         False
     ),
     label: Annotated[
-        str, typer.Option(metavar="TEXT", help="Part of the keys: to send the same file again, as other mails.")
+        str, typer.Option(metavar="TEXT", help="Part of the keys: to send the same rows again, as other mails.")
     ] = "",
     send: Annotated[
         str | None, typer.Option(metavar="TOKEN", help="Write the mails, if all is as in the dry run that gave TOKEN.")
@@ -61,10 +61,12 @@ def import_(  # noqa: PLR0913  an import has many parts
     """Write a mail for each row of a file; without --send only look at all rows, and tell what would be written.
 
     The report ends with the command that writes. Run again after an interruption, it completes what is missing.
+    A corrected or re-saved file adds only rows that are new: a row's key is made of its cells and the content of its
+    attachments, not of the file. The same row twice in a file is two mails.
 
     Columns: to, sender or from, cc, bcc, reply_to, subject, text, html, tags, send_at, key, code.NAME, unsubscribe,
-    attach (files beside FILE), encoding, on_unknown. Several values have ; between them. With a template every column
-    is a variable; one that may be empty is written {{ name | default("") }}.
+    attach (files beside FILE, none hidden), encoding, on_unknown. Several values have ; between them. With a template
+    every column is a variable; one that may be empty is written {{ name | default("") }}.
     """
     cli = begin(context, as_json=as_json)
     defaults = Defaults(sender, tuple(tag or ()), moment(at), urgent)

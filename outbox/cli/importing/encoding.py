@@ -18,11 +18,15 @@ SAVE = "save it as UTF-8, or say --encoding"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The encoding a file is read in, how it was found out, and the SHA-256 of its bytes in hex."""
+    """The encoding a file is read in, how it was found out, and the SHA-256 of its bytes in hex.
+
+    `guessed`: its bytes allow it, but nothing proves it; UTF-8 would hardly be valid by chance.
+    """
 
     name: str
     why: str
     digest: str
+    guessed: bool = False
 
     @property
     def codec(self) -> str:
@@ -52,7 +56,8 @@ def find_out(file: BinaryIO, name: str, wanted: str | None) -> Taken:
         piece = file.read(PIECE)
     wrong = {each: reader.wrong for each, reader in readers.items()}
     decided = _told(wrong, name, wanted or UTF8, marked=marked) if wanted or marked else _found(wrong, name)
-    return Taken(*decided, digest.hexdigest())
+    guessed = decided[0] == CP932 and wanted is None
+    return Taken(*decided, digest.hexdigest(), guessed)
 
 
 def _told(wrong: dict[str, str], name: str, wanted: str, *, marked: bool) -> tuple[str, str]:

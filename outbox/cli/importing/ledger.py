@@ -13,10 +13,10 @@ TABLES = (
     "PRAGMA synchronous = OFF",
     "CREATE TABLE seen (what BLOB PRIMARY KEY, line INTEGER, mail TEXT) WITHOUT ROWID",
     "CREATE TABLE bad (line INTEGER PRIMARY KEY, problems TEXT)",
-    "CREATE TABLE domains (name TEXT PRIMARY KEY, mails INTEGER) WITHOUT ROWID",
+    "CREATE TABLE counts (kind TEXT, name TEXT, mails INTEGER, PRIMARY KEY (kind, name)) WITHOUT ROWID",
     "BEGIN",
 )
-COUNT = "INSERT INTO domains VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET mails = mails + 1"
+COUNT = "INSERT INTO counts VALUES (?, ?, 1) ON CONFLICT (kind, name) DO UPDATE SET mails = mails + 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,19 @@ class Ledger:
         found = self._base.execute("SELECT line, mail FROM seen WHERE what = ?", (name,)).fetchone()
         return int(found[0]), str(found[1])
 
-    def count(self, domain: str) -> None:
-        """Count a mail to a domain."""
-        self._base.execute(COUNT, (domain.encode("utf-8", "replace").decode(),))
+    def count(self, kind: str, name: str) -> None:
+        """Count a mail with something of this kind: to a domain, or with an attachment."""
+        self._base.execute(COUNT, (kind, name.encode("utf-8", "replace").decode()))
 
-    def domains(self, most: int) -> dict[str, int]:
-        """Give the domains that get the most mails."""
-        found = self._base.execute("SELECT name, mails FROM domains ORDER BY mails DESC, name LIMIT ?", (most,))
-        return {str(name): int(mails) for name, mails in found}
+    def most(self, kind: str, limit: int) -> dict[str, int]:
+        """Give those of a kind that the most mails have."""
+        asked = "SELECT name, mails FROM counts WHERE kind = ? ORDER BY mails DESC, name LIMIT ?"
+        return {str(name): int(mails) for name, mails in self._base.execute(asked, (kind, limit))}
+
+    def distinct(self, kind: str) -> int:
+        """Count the different ones of a kind."""
+        found = self._base.execute("SELECT count(*) FROM counts WHERE kind = ?", (kind,)).fetchone()
+        return int(found[0])
 
     def note_bad(self, line: int, problems: Iterable[Problem]) -> None:
         """Note that no mail can be made of a row."""

@@ -12,12 +12,9 @@ from outbox.cli.importing.sending import Show
 from outbox.cli.importing.source import Source
 from outbox.cli.importing.survey import Survey
 from outbox.cli.importing.tables import Format
-from outbox.cli.importing.token import Token, digest
-from outbox.core import places
+from outbox.cli.importing.token import FILE_DIGITS, Token, digest
 from outbox.core.errors import InvalidRequest, OutboxError
 from outbox.flows.importing import Columns, Defaults, Fill, Import, Line
-
-KEY_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +42,10 @@ class Plan:
         self._columns = Columns(renamed(asked.renamed), open_=asked.template is not None)
         fill, template = _template(asked.template)
         self.source = Source(asked.file, asked.encoding)
-        label = f"{asked.label}-" if asked.label else ""
-        prefix = places.check_key(f"import-{self.source.taken.digest[:KEY_DIGITS]}-{label}")
-        self.make = Import(self._columns, replace(asked.defaults, key_prefix=prefix), self.source.attach, fill)
-        options = [self.format, self.source.taken.name, dict(self._columns.renamed), asdict(asked.defaults), label]
-        self.token = Token(self.source.taken.digest[:KEY_DIGITS], template, digest(options))
+        defaults = replace(asked.defaults, label=asked.label)
+        self.make = Import(self._columns, defaults, self.source.attach, fill)
+        options = [self.format, self.source.taken.name, dict(self._columns.renamed), asdict(defaults)]
+        self.token = Token(self.source.taken.digest[:FILE_DIGITS], template, digest(options))
 
     def lines(self) -> Iterator[Line]:
         """Give the rows of the file."""

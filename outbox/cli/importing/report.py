@@ -14,14 +14,15 @@ from outbox.cli import output
 from outbox.cli.importing.encoding import Taken
 from outbox.cli.importing.ledger import BadRow
 from outbox.cli.importing.sending import Sent
-from outbox.cli.importing.survey import Survey
+from outbox.cli.importing.survey import ATTACHMENT, DOMAIN, Survey
 from outbox.cli.safe import cell, dumps, local, safe, words
 from outbox.core.errors import InvalidRequest
 from outbox.core.mail import FIELDS
-from outbox.flows.importing import Made
+from outbox.flows.importing import Made, shown
 
 ON_SCREEN = 100
 DOMAINS = 5
+ATTACHMENTS = 10
 BODY_CHARS, BODY_LINES = 600, 12
 BODIES = ("text", "html")
 
@@ -31,6 +32,7 @@ def dry_run(survey: Survey, name: str, taken: Taken, command: str) -> Iterator[R
     yield _counts(survey, name, taken)
     for number, made in enumerate(survey.samples, 1):
         yield Panel(_sample(made), title=f"sample {number}, line {made.number}", title_align="left")
+    yield from guessed(survey, taken)
     yield from warnings(survey)
     yield from bad_rows(survey)
     if command:
@@ -53,6 +55,17 @@ def bad_rows(survey: Survey) -> Iterator[RenderableType]:
         yield Text(f"… and {survey.bad - ON_SCREEN:,} more: --bad-rows FILE, or --json")
 
 
+def guessed(survey: Survey, taken: Taken) -> Iterator[Text]:
+    """Say that the encoding is a guess, with a cell by which a person can tell whether it is right."""
+    if not taken.guessed:
+        return
+    told = f"warning: {taken.name} is a guess; --encoding {taken.name} says so for certain."
+    if survey.other:
+        line, column, value = survey.other
+        told += f" Is this right? line {line}, {safe(shown(column))}: {safe(shown(value))}"
+    yield Text(told, style="yellow")
+
+
 def warnings(survey: Survey) -> Iterator[Text]:
     """Say what is there twice and is no error."""
     told = [(survey.same_keys, "same key and mail as an earlier row, written once", survey.keys_twice)]
@@ -68,11 +81,15 @@ def as_json(survey: Survey, name: str, taken: Taken, token: str, command: str) -
     return {
         "file": name,
         "encoding": taken.name,
+        "encoding_guessed": taken.guessed,
+        "first_not_ascii": dict(zip(("line", "column", "value"), survey.other, strict=True)) if survey.other else None,
         "rows": survey.rows,
         "mails": survey.mails,
         "bad": survey.bad,
         "scheduled": survey.scheduled,
-        "domains": survey.ledger.domains(DOMAINS),
+        "domains": survey.ledger.most(DOMAIN, DOMAINS),
+        "attachments": survey.ledger.most(ATTACHMENT, ATTACHMENTS),
+        "different_attachments": survey.ledger.distinct(ATTACHMENT),
         "same_keys": survey.same_keys,
         "same_recipients": survey.same_recipients,
         "same_keys_lines": survey.keys_twice,
@@ -114,12 +131,20 @@ def _counts(survey: Survey, name: str, taken: Taken) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    domains = ", ".join(f"{domain} {count:,}" for domain, count in survey.ledger.domains(DOMAINS).items())
+    domains = _counted(survey.ledger.most(DOMAIN, DOMAINS))
+    files = survey.ledger.most(ATTACHMENT, ATTACHMENTS)
+    more = survey.ledger.distinct(ATTACHMENT) - len(files)
+    listed = _counted(files) + (f", … and {more:,} more" if more else "")
     facts = [("file", name), ("read as", f"{taken.name} ({taken.why})"), ("rows", f"{survey.rows:,}")]
     facts += [("mails", f"{survey.mails:,}"), ("bad rows", f"{survey.bad:,}"), ("scheduled", f"{survey.scheduled:,}")]
-    for fact, value in [*facts, ("most to", domains)]:
+    facts += [("most to", domains)] + [("attached", listed)] * bool(files)
+    for fact, value in facts:
         table.add_row(cell(fact), cell(value))
     return table
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _sample(made: Made) -> Text:
@@ -132,7 +157,8 @@ def _sample(made: Made) -> Text:
 def _parts(made: Made) -> Mapping[str, Any]:
     item = made.mail.but(attachments=()).to_item()
     parts = {name: item[name] for name in FIELDS if item.get(name) not in (None, "", False)}
-    parts |= {"attachments": [f"{name} ({size:,} bytes)" for name, size in made.attached]} if made.attached else {}
+    files = [f"{each.attachment.name} ({each.size:,} bytes)" for each in made.attached]
+    parts |= {"attachments": files} if files else {}
     return parts | ({"send_at": local(made.send_at)} if made.send_at else {})
 
 

@@ -14,12 +14,14 @@ from outbox.client import Outbox
 from outbox.core.errors import FileLost, InvalidMail, InvalidRequest, KeyConflict, OutboxError, TooLarge
 from outbox.flows.bulk import Bulk, Written
 from outbox.flows.enqueue import Draft
-from outbox.flows.importing import Import, Line
+from outbox.flows.importing import Import, Line, Made, Pass
 
 # So many in a row that are no fault of their rows: the tables are out of reach, and the rest would fare the same.
 GIVE_UP = 25
 OWN_FAULT = (InvalidMail, InvalidRequest, KeyConflict, FileLost, TooLarge)
 CTRL_C = "It was stopped by hand."
+AGAIN = "--label TEXT sends its row again, as another mail"
+AGAIN_BY_KEY = "another key sends its row again, as another mail"
 OUT_OF_REACH = f"{GIVE_UP} mails in a row could not be written; the rest was not tried."
 
 Show = Callable[[int], None]
@@ -48,9 +50,9 @@ class Sending:
     """One run over the rows: bad ones are passed over, what is there already is counted as such."""
 
     def __init__(self, make: Import, ledger: Ledger, show: Show) -> None:
-        self._make, self._ledger, self._show = make, ledger, show
-        # The lines of the mails under way, in the order in which they will be told.
-        self._under_way: deque[int] = deque()
+        self._make, self._ledger, self._show = Pass(make), ledger, show
+        # The mails under way, in the order in which they will be told.
+        self._under_way: deque[Made] = deque()
         self._in_a_row = self._count = 0
         self.sent = Sent()
 
@@ -70,7 +72,7 @@ class Sending:
         self.sent.written, self.sent.duplicates = many.written, many.duplicates
         for each in many.failures:
             if each.error is not None and each.number >= self._count:
-                self.sent.failed.append((self._under_way[each.number - self._count], in_words(each.error)))
+                self._failed(self._under_way[each.number - self._count], each.error)
         return self.sent
 
     def _follow(self, many: Bulk) -> None:
@@ -81,14 +83,19 @@ class Sending:
                 return
 
     def _told(self, written: Written) -> None:
-        line = self._under_way.popleft()
+        made = self._under_way.popleft()
         self._count += 1
         self._show(1)
         if written.error is None:
             self._in_a_row = 0
             return
         self._in_a_row = 0 if isinstance(written.error, OWN_FAULT) else self._in_a_row + 1
-        self.sent.failed.append((line, in_words(written.error)))
+        self._failed(made, written.error)
+
+    def _failed(self, made: Made, error: Exception) -> None:
+        hint = (AGAIN_BY_KEY if made.own_key else AGAIN) if isinstance(error, KeyConflict) else ""
+        said = in_words(error)
+        self.sent.failed.append((made.number, f"{said.rstrip('.')}; {hint}" if hint else said))
 
     def _drafts(self, lines: Iterable[Line]) -> Iterator[Draft]:
         for line in lines:
@@ -101,7 +108,7 @@ class Sending:
                 # It was a mail a moment ago: a file beside the table has gone.
                 self.sent.failed.append((line.number, str(error)))
                 continue
-            self._under_way.append(line.number)
+            self._under_way.append(made)
             yield Draft(made.mail, made.key, made.send_at)
 
 

@@ -1,5 +1,6 @@
 """The file of an import: opened for each pass, and refused when it is not the one that was looked at first."""
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from outbox.cli.importing.encoding import Taken, find_out
 from outbox.core import limits
 from outbox.core.attachment import Attachment
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
+from outbox.flows.importing import Attached
 
 # A text of the largest mail, every character of it escaped in JSON, and some more.
 LONGEST_LINE = 2 * limits.TEXTS_BYTES
@@ -23,6 +25,8 @@ class Source:
         if str(path) == "-":
             raise InvalidRequest("An import reads its file several times, which stdin does not allow; save it first.")
         self.path, self.name = path, path.name
+        # Each attachment is read once: what it was then, by its place. Some 500 bytes for each different file.
+        self._attached: dict[Path, tuple[tuple[int, ...], str]] = {}
         with self._open() as file:
             self._seen = _state(file)
             self.taken: Taken = find_out(file, self.name, wanted)
@@ -40,20 +44,38 @@ class Source:
                 yield line
             self._unchanged(raw)
 
-    def attach(self, written: str) -> tuple[Attachment, int]:
-        """Take a file that lies beside this one, or below. Raises `InvalidMail`."""
+    def attach(self, written: str) -> Attached:
+        """Take a file that lies beside this one, or below, and is not hidden. Raises `InvalidMail`.
+
+        Its content is read once; a file that is another one later in the same run is refused.
+        """
         base = self.path.resolve().parent
         try:
             place = (base / written).resolve()
             # Whoever wrote the table must not have files of this machine sent.
             if not place.is_relative_to(base):
                 raise InvalidMail([Problem("attach", f"{written!r} is not in the directory of {self.name}")])
+            inside = place.relative_to(base)
+            if _hidden(Path(written)) or _hidden(inside):
+                raise InvalidMail([Problem("attach", f"{written!r} is hidden: a part of its path begins with a dot")])
             if not place.is_file():
                 raise InvalidMail([Problem("attach", f"{written!r} is not there, or is no file")])
-            return Attachment.from_path(place), place.stat().st_size
+            size, digest = self._content(place, written)
+            return Attached(Attachment.from_path(place), str(inside), size, digest)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "is no path"
             raise InvalidMail([Problem("attach", f"{written[:100]!r}: {why}")]) from None
+
+    def _content(self, place: Path, written: str) -> tuple[int, str]:
+        now = place.stat()
+        state = now.st_ino, now.st_size, now.st_mtime_ns
+        if place not in self._attached:
+            with place.open("rb") as file:
+                self._attached[place] = state, hashlib.file_digest(file, "sha256").hexdigest()
+        before, digest = self._attached[place]
+        if before != state:
+            raise InvalidMail([Problem("attach", f"{written!r} was changed since it was looked at")])
+        return now.st_size, digest
 
     @contextmanager
     def _open(self) -> Iterator[io.BufferedReader]:
@@ -69,6 +91,11 @@ class Source:
     def _unchanged(self, file: io.BufferedReader) -> None:
         if _state(file) != self._seen:
             raise InvalidRequest(f"{self.name} was changed while it was read")
+
+
+def _hidden(path: Path) -> bool:
+    # Of an absolute path only what lies below the table counts, and that is asked for too.
+    return not path.is_absolute() and any(part.startswith(".") and part not in {".", ".."} for part in path.parts)
 
 
 def _state(file: io.BufferedReader) -> tuple[int, ...]:

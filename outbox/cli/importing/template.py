@@ -9,9 +9,9 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, Undefined
 from jinja2.exceptions import SecurityError, UndefinedError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from outbox.cli.importing.bounds import TooLong, at_most
+from outbox.cli.importing.sandbox import Sandbox
 from outbox.core import limits
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
 from outbox.core.text import shorten, size
@@ -26,10 +26,6 @@ SHORT = 4_096
 LARGEST_FILE = 1_000_000
 # Of the whole process: while mails are written its other threads compute too.
 CPU_SECONDS = 2.0
-LONGEST_REPEAT = limits.TEXT_BYTES
-LARGEST_POWER = 64
-# The same row must give the same mail whenever it is filled, or its key would be that of another.
-CHANCE = ("random",)
 
 
 class _Empty(StrictUndefined):
@@ -39,29 +35,6 @@ class _Empty(StrictUndefined):
 
     def __bool__(self) -> bool:  # type: ignore[override]
         return False
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja2 in which a variable that is missing, and what grows without end, is an error."""
-
-    intercepted_binops = frozenset(["*", "**"])
-
-    def __init__(self, *, html: bool) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=html, keep_trailing_newline=True, finalize=_written)
-        for name in CHANCE:
-            del self.filters[name]
-        del self.globals["lipsum"]
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  any operands
-        """Multiply only what stays small. Raises OverflowError."""
-        if operator == "**" and (abs(right) > LARGEST_POWER or abs(left) > LONGEST_REPEAT):
-            raise OverflowError
-        if operator == "*" and any(
-            hasattr(one, "__len__") and len(one) * other > LONGEST_REPEAT
-            for one, other in ((left, right), (right, left))
-        ):
-            raise OverflowError
-        return super().call_binop(context, operator, left, right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +60,7 @@ class MailTemplate:
 
     def __init__(self, path: Path) -> None:
         self.path, self.files = path, [path]
-        self._text, self._html = _Sandbox(html=False), _Sandbox(html=True)
+        self._text, self._html = Sandbox(html=False), Sandbox(html=True)
         self._source = _read(path)
         self.sources = [self._source]
         try:
@@ -102,6 +75,8 @@ class MailTemplate:
         filled: dict[str, Any] = {}
         problems = []
         for name, parts in self._parts.items():
+            self._text.begin()
+            self._html.begin()
             try:
                 with at_most(CPU_SECONDS):
                     texts = [part.fill(values) for part in parts]
@@ -145,6 +120,7 @@ class MailTemplate:
 
     def _template(self, name: str, where: str, text: str) -> Template:
         sandbox = self._html if name == "html" else self._text
+        sandbox.begin()
         try:
             # An editor ends a file, and a multi-line value, with a line break that no header may have.
             return sandbox.from_string(text if name in SIZES else text.rstrip("\r\n"))
@@ -180,12 +156,6 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InvalidRequest(f"{path.name}, line {line}: is not UTF-8") from None
-
-
-def _written(value: Any) -> Any:  # noqa: ANN401  whatever a template writes
-    if value is None:
-        raise UndefinedError("a value that is null")
-    return value
 
 
 def _cause(error: Exception, values: Mapping[str, Any]) -> str:
