@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import doubt, moves
+from outbox.core import asides, doubt
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
@@ -111,7 +111,7 @@ class Dispatch:
             now, window = sender.clock(), sender.look_up_window
             return self._write(row, doubt.doubtful(row, doubt.worker_died(row), now, sender.who, window))
         if row.status in PROBLEMS:
-            return self._write(row, moves.filed(row, sender.clock(), sender.who))
+            return self._write(row, asides.filed(row, sender.clock(), sender.who))
         return "explained" if explain(sender.store, sender.clock, entry.id, {}, sender.who) else "stale"
 
     def _undecided(self, row: Row) -> str:

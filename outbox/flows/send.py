@@ -15,7 +15,7 @@ from enum import Enum
 
 import structlog
 
-from outbox.core import moves
+from outbox.core import asides, moves
 from outbox.core.change import Patch, seen
 from outbox.core.errors import (
     FileLost,
@@ -151,8 +151,8 @@ class Sender:
     def _aside(self, row: Row, error: RowBroken | Suppressed | FileLost) -> Patch:
         now = self.clock()
         if isinstance(error, RowBroken):
-            return moves.unreadable(row, error.problem, now, self.who)
-        put_aside = moves.suppressed if isinstance(error, Suppressed) else moves.file_lost
+            return asides.unreadable(row, error.problem, now, self.who)
+        put_aside = asides.suppressed if isinstance(error, Suppressed) else asides.file_lost
         return put_aside(row, str(error), now, self.who)
 
     def _slot_still_to_come(self, mail: Mail, slot: datetime) -> datetime:
@@ -184,7 +184,7 @@ class Sender:
         try:
             accepted = self.api.send(mail)
         except Rejected as error:
-            settle.write_if_mine(self.store, row, moves.refused(row, str(error), self.clock(), self.who))
+            settle.write_if_mine(self.store, row, asides.refused(row, str(error), self.clock(), self.who))
             return Outcome.FAILED
         except (TryLater, Stop) as error:
             self._tell_everybody(error)
@@ -235,7 +235,7 @@ class Sender:
             row.mail()
         except RowBroken as broken:
             problem = broken.problem
-        patch = moves.unreadable(row, problem, self.clock(), self.who)
+        patch = asides.unreadable(row, problem, self.clock(), self.who)
         try:
             write(self.store, row, seen(current, "revision", "status"), patch)
         except Lost:

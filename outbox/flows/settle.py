@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from outbox.core import doubt, moves
+from outbox.core import asides, doubt, moves
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, RowBroken, TooLarge
 from outbox.core.mail import BODY
@@ -43,7 +43,7 @@ def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: tim
     def again(current: Row) -> Patch | None:
         # A higher revision is the service's own or a person's decision through it; only a raw save goes back.
         saved_over = current.revision <= row.revision
-        return moves.overwritten(current, row.item, now(), who) if saved_over else None
+        return asides.overwritten(current, row.item, now(), who) if saved_over else None
 
     _insist(store, row.id, again)
 
@@ -64,7 +64,7 @@ def echo(store: Store, row: Row, there: Item, now: Clock, who: str) -> None:
     """
     log.warning("row.already_sent", id=row.id)
     if not _same_mail(row.item, there):
-        write_if_mine(store, row, moves.sent_meanwhile(row, there, now(), who))
+        write_if_mine(store, row, asides.sent_meanwhile(row, there, now(), who))
         return
     with suppress(Lost):
         store.drop(row.id, moves.claimed(row))
@@ -93,7 +93,7 @@ def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: 
 
     def aside(current: Row) -> Patch | None:
         other_send = current.status in IN_FLIGHT
-        return None if other_send else moves.sent_meanwhile(current, finished, now(), who)
+        return None if other_send else asides.sent_meanwhile(current, finished, now(), who)
 
     _insist(store, row.id, aside)
     return None

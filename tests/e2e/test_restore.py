@@ -13,7 +13,7 @@ import pytest
 
 from outbox.adapters.wire import to_wire
 from outbox.cli import program
-from outbox.core import clock, moves
+from outbox.core import asides, clock, moves
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from tests.conftest import make_mail
@@ -32,7 +32,7 @@ def unsent(mail_id, **parts):
 def failed(item):
     """Make of it the row of a mail the API refused, corrected by a person since."""
     row = Row(item | {"status": "SENDING"})
-    return moves.refused(row, "no such domain", clock.now(), "deliver").applied(row.item) | {"subject": "Corrected"}
+    return asides.refused(row, "no such domain", clock.now(), "deliver").applied(row.item) | {"subject": "Corrected"}
 
 
 def put_all(deployed, table, rows):
