@@ -8,6 +8,7 @@ from outbox.adapters.answers import patiently
 from outbox.adapters.wire import cursor_of, from_wire, key_of, to_wire
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest
+from outbox.core.places import INDEXES, Index
 from outbox.core.ports import LONG_AGO, NEVER, Due, Page
 from outbox.core.row import Item
 
@@ -97,10 +98,49 @@ class Lists:
 
     def every(self, table: str, limit: int, cursor: str | None = None) -> Page:
         """Go through a whole table, `outbox` or `history`, in no order: for an inspection, never to find work."""
-        name = self.outbox if table == "outbox" else self.history
+        name = self._table(table)
         start: Any = {"ExclusiveStartKey": _start(cursor)} if cursor else {}
         answer = patiently(lambda: self.client.scan(TableName=name, Limit=limit, ConsistentRead=True, **start))
         return Page([from_wire(item) for item in answer["Items"]], cursor_of(answer.get("LastEvaluatedKey")))
+
+    def entries(  # noqa: PLR0913  a place in an index has many parts
+        self,
+        index: Index,
+        key: str,
+        limit: int,
+        *,
+        after: Item | None = None,
+        since: str = "",
+        until: str = "",
+        latest_first: bool = False,
+    ) -> list[Item]:
+        """List what an index itself shows under a key, by time, going on after an entry of it; reads no row."""
+        table, name, sort = INDEXES[index]
+        between = (sort, since or clock.text(LONG_AGO), until or NEVER) if since or until else None
+        cursor = cursor_of(to_wire({part: after[part] for part in ("id", name, sort)})) if after else None
+        found: list[Item] = []
+        while len(found) < limit:
+            page = self._query(
+                self._table(table),
+                index,
+                (name, key),
+                limit - len(found),
+                cursor,
+                forward=not latest_first,
+                between=between,
+            )
+            found += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return found
+
+    def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
+        """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
+        return self._rows(self._table(table), list(ids))
+
+    def _table(self, table: str) -> str:
+        return self.outbox if table == "outbox" else self.history
 
     def _delivery(self, delivery_id: str) -> Page:
         items: list[Item] = []

@@ -5,7 +5,9 @@ from functools import cached_property
 
 import typer
 
-from outbox.cli.connect import Connect, Desk, Options
+from outbox.cli.connect import Options
+from outbox.wiring.connect import Connect
+from outbox.wiring.desk import Desk
 
 
 @dataclass

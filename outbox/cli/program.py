@@ -29,11 +29,12 @@ from outbox.cli.commands import (
     suppressed,
     up,
 )
-from outbox.cli.connect import Connect, Options, connect
+from outbox.cli.connect import Options
 from outbox.cli.desk import Cli
 from outbox.cli.options import Json
 from outbox.cli.problems import Failure, explain
 from outbox.core.errors import OutboxError
+from outbox.wiring.connect import Connect, connect
 
 HELP = (
     "Mails in the outbox: find, look at, correct, send again, hold, cancel; what came back; and stop all sending.\n\n"

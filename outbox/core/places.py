@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from ulid import ULID
 
@@ -23,6 +23,15 @@ MOST_COPIES = 50
 COPY, BOUNCE = f"{OURS}copy:", f"{OURS}bounce:"
 # What the `problems` index shows of a row beside its keys, so that a list needs no look at the rows themselves.
 LISTED = ("status", "to", "subject", "reason", "error", "tags", "attempts", "created_at", "revision", "sender")
+
+Index = Literal["problems", "due", "by_day", "by_recipient"]
+# Of each index its table, its key, and the time it is ordered by.
+INDEXES: Mapping[Index, tuple[str, str, str]] = {
+    "problems": ("outbox", "problem", "problem_at"),
+    "due": ("outbox", "lane", "due_at"),
+    "by_day": ("history", "day", "finished_at"),
+    "by_recipient": ("history", "recipient", "finished_at"),
+}
 
 
 def new_id(now: datetime) -> str:

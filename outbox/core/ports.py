@@ -8,6 +8,7 @@ from typing import BinaryIO, Protocol
 
 from outbox.core.change import Expect, Patch
 from outbox.core.mail import Mail
+from outbox.core.places import Index
 from outbox.core.row import Item
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -122,6 +123,25 @@ class Store(Protocol):
 
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
+
+    def entries(  # noqa: PLR0913  a place in an index has many parts
+        self,
+        index: Index,
+        key: str,
+        limit: int,
+        *,
+        after: Item | None = None,
+        since: str = "",
+        until: str = "",
+        latest_first: bool = False,
+    ) -> list[Item]:
+        """List what an index itself shows under a key, by time, going on after an entry of it; reads no row.
+
+        `since` and `until` bound the times as they are stored, both included.
+        """
+
+    def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
+        """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
 
     def bounces(self, delivery_id: str) -> list[Item]:
         """List what came back of a delivery, in no order."""

@@ -10,6 +10,7 @@ from typing import Any
 from outbox.core import clock, places
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost
+from outbox.core.places import INDEXES, Index
 from outbox.core.ports import NEVER, Due, Page
 from outbox.core.row import Item
 from outbox.testing.size import check_size
@@ -197,6 +198,34 @@ class MemoryStore:
     def by_day(self, day: str, limit: int, cursor: str | None = None) -> Page:
         """List what was finished in one partition of a day, the latest first."""
         return self._page(self.history, ("day", day, "finished_at"), limit, cursor)
+
+    def entries(  # noqa: PLR0913  a place in an index has many parts
+        self,
+        index: Index,
+        key: str,
+        limit: int,
+        *,
+        after: Item | None = None,
+        since: str = "",
+        until: str = "",
+        latest_first: bool = False,
+    ) -> list[Item]:
+        """List what an index itself shows under a key, by time, going on after an entry of it."""
+        table, name, sort = INDEXES[index]
+        rows = self._sorted(self.outbox if table == "outbox" else self.history, name, key, sort)
+        found = [row for row in rows if (not since or row[sort] >= since) and (not until or row[sort] <= until)]
+        if latest_first:
+            found.reverse()
+        if after is not None:
+            place = (after[sort], after["id"])
+            found = [row for row in found if ((row[sort], row["id"]) < place) == latest_first and row["id"] != place[1]]
+        shown = {"id", name, sort, *(places.LISTED if index == "problems" else ())}
+        return [{part: row[part] for part in row if part in shown} for row in found[:limit]]
+
+    def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
+        """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
+        read = self.get if table == "outbox" else self.get_finished
+        return [row for row in map(read, ids) if row is not None]
 
     def bounces(self, delivery_id: str) -> list[Item]:
         """List what came back of a delivery, in no order."""

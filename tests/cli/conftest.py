@@ -9,12 +9,13 @@ import pytest
 
 from outbox import Outbox
 from outbox.cli import program
-from outbox.cli.connect import Beside, Desk, Line, Options
+from outbox.cli.connect import Options
 from outbox.core.mail import Mail
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.testing.bounces import MemorySuppressions
+from outbox.wiring.desk import Beside, Desk, Line
 from tests.conftest import Service, make_mail
 from tests.flows.bounces import bounce
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import structlog
 
-from outbox.cli import overview
 from outbox.core import clock, places
 from outbox.core.errors import OutcomeUnknown
 from outbox.core.rate import Rate
+from outbox.flows import overview
 from outbox.flows.limiter import SharedLimiter
 from tests.cli.conftest import Terminal
 

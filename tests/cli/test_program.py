@@ -9,10 +9,12 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ProfileNotFound
 
 from outbox.cli import program
-from outbox.cli.connect import Desk, Options, connect, who
+from outbox.cli.connect import Options
 from outbox.cli.problems import explain
 from outbox.core import errors
 from outbox.core.rate import Rate
+from outbox.wiring.connect import connect, who
+from outbox.wiring.desk import Desk
 from tests.cli.conftest import Terminal
 
 AWS = (

@@ -9,12 +9,13 @@ import pytest
 
 from outbox.cli import program
 from outbox.cli.commands import restore
-from outbox.cli.connect import Beside, Desk, Options
-from outbox.cli.copied import Copied
+from outbox.cli.connect import Options
 from outbox.core.errors import InvalidRequest
 from outbox.core.retention import Retention
 from outbox.testing import MemoryStore
 from outbox.testing.source import MemorySource
+from outbox.wiring.copied import Copied
+from outbox.wiring.desk import Beside, Desk
 from tests.cli.conftest import Ended, Terminal
 from tests.cli.test_show import HOSTILE
 

@@ -6,12 +6,12 @@ import typer
 from rich.table import Table
 
 from outbox.cli import output
-from outbox.cli.connect import Desk
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json
-from outbox.cli.overview import Overview, overview, switch_json
 from outbox.cli.safe import cell, local
+from outbox.flows.overview import Overview, overview, switch_json
 from outbox.flows.switch import State
+from outbox.wiring.desk import Desk
 
 BY_NEW_CREDENTIALS = "It was stopped because the mail API refused the account: new credentials let it go by themselves."
 NOT_YOURS = "It was stopped already; that stop and its reason stay. `outbox resume` ends it."
@@ -63,7 +63,7 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     """
     cli = begin(context, as_json=as_json)
     desk = cli.control
-    seen = overview(desk.store, desk.line, desk.switch.state(), desk.now())
+    seen = overview(desk.store, desk.line.register, desk.line.rate, desk.switch.state(), desk.now())
     if cli.as_json:
         output.document(seen.as_json())
         return

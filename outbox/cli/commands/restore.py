@@ -10,7 +10,6 @@ import typer
 from rich.table import Table
 
 from outbox.cli import output
-from outbox.cli.copied import Copied
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json
 from outbox.cli.safe import cell, words
@@ -18,6 +17,7 @@ from outbox.core.errors import InvalidRequest
 from outbox.flows.quarantine import QUARANTINED, Quarantine
 from outbox.flows.restore import RESTORED, RESTORED_IN_DOUBT, IntoHistory, IntoOutbox
 from outbox.flows.segments import Fate, Report, Task, Tell, Walk
+from outbox.wiring.copied import Copied
 
 # What a shell expects of a command ended by Ctrl-C.
 INTERRUPTED = 130

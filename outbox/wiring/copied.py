@@ -1,4 +1,4 @@
-"""A copy of a live table, as the commands that read one as a whole need it."""
+"""A copy of a live table, as what reads one as a whole needs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from outbox.cli.connect import Line
 from outbox.core import clock, places
-from outbox.core.ports import Due, Store
+from outbox.core.ports import Due, Register, Store
 from outbox.core.rate import Rate
 from outbox.core.states import PROBLEMS
 from outbox.flows import limiter
@@ -70,7 +69,7 @@ def switch_json(state: State) -> dict[str, Any]:
     return {"stopped": state.stopped, "reason": state.reason, "by": state.by, "since": since, "refused": refused}
 
 
-def overview(store: Store, line: Line, state: State, now: datetime) -> Overview:
+def overview(store: Store, register: Register, rate: Rate | None, state: State, now: datetime) -> Overview:
     """Look at everything once."""
     problems = {str(status): _problems(store, status) for status in sorted(PROBLEMS)}
     due, known = _due(store, now), _due(store, NEVER)
@@ -78,7 +77,7 @@ def overview(store: Store, line: Line, state: State, now: datetime) -> Overview:
     # More than the cap in one lane, and what lies behind it there was not seen.
     unseen = max(Counter(entry.lane for entry in known).values(), default=0) > CAP
     later = _capped(len(known) - len(due), unseen=unseen)
-    return Overview(state, problems, _capped(len(due)), later, oldest, _next_slot(line), line.rate)
+    return Overview(state, problems, _capped(len(due)), later, oldest, _next_slot(register), rate)
 
 
 def _problems(store: Store, status: str) -> Count:
@@ -100,8 +99,8 @@ def _capped(number: int, *, unseen: bool = False) -> Count:
     return Count(min(max(0, number), CAP), number > CAP or unseen)
 
 
-def _next_slot(line: Line) -> datetime | None:
-    written = (line.register.get(limiter.NAME) or {}).get("next_slot")
+def _next_slot(register: Register) -> datetime | None:
+    written = (register.get(limiter.NAME) or {}).get("next_slot")
     try:
         moment = datetime.fromisoformat(written) if isinstance(written, str) else None
     except ValueError:
