@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from rich.table import Table
 from rich.text import Text
 
-from outbox.cli.safe import cell, local, words
+from outbox.cli.safe import cell, local
 from outbox.core.row import Item, Row
+from outbox.core.shown import words
 from outbox.flows.again import links
 from outbox.flows.history import Returned
 

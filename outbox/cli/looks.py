@@ -6,7 +6,8 @@ from rich.table import Table
 
 from outbox.cli import views
 from outbox.cli.bounced import short
-from outbox.cli.safe import cell, safe, words
+from outbox.cli.safe import cell
+from outbox.core.shown import safe, words
 from outbox.flows.history import Kept
 
 

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from outbox.cli.problems import Failure
-from outbox.cli.safe import dumps, safe
+from outbox.core.shown import dumps, safe
 
 # Below this a table of mails has fewer columns of more lines.
 WIDE = 140

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from outbox.cli.safe import dumps, words
 from outbox.core.errors import InvalidRequest
+from outbox.core.shown import dumps, words
 
 Format = Literal["csv", "jsonl"]
 Encoding = Literal["utf-8-sig", "utf-8", "cp932"]

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from outbox.cli import advice, bounced
 from outbox.cli.connect import Options
-from outbox.cli.safe import cell, local, safe, words
+from outbox.cli.safe import cell, local
 from outbox.core.mail import FIELDS
 from outbox.core.row import Event, Row
+from outbox.core.shown import safe, words
 from outbox.core.states import FINISHED, Status
 from outbox.flows.history import Kept
 

@@ -8,7 +8,7 @@ from outbox.cli import output
 from outbox.cli.desk import begin
 from outbox.cli.options import Id, Json, Yes
 from outbox.cli.results import ask
-from outbox.cli.safe import safe
+from outbox.core.shown import safe
 
 
 def delete(

@@ -16,7 +16,8 @@ from outbox.cli.commands.up import needs_local
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json
 from outbox.cli.problems import Failure
-from outbox.cli.safe import cell, safe
+from outbox.cli.safe import cell
+from outbox.core.shown import safe
 
 if TYPE_CHECKING:
     from outbox.local.demo import Report

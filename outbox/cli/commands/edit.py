@@ -8,9 +8,9 @@ from outbox.cli import many, many_edits, output, views
 from outbox.cli import options as opt
 from outbox.cli.desk import Cli, begin
 from outbox.cli.parts import moment, parts
-from outbox.cli.safe import words
 from outbox.core.errors import InvalidRequest
 from outbox.core.row import Row
+from outbox.core.shown import words
 from outbox.flows.batch import Action
 from outbox.flows.correct import KNOWN
 

@@ -9,9 +9,9 @@ from outbox.cli import many, output
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json, Yes
 from outbox.cli.results import can_ask, each
-from outbox.cli.safe import safe
 from outbox.core.errors import InvalidRequest, NeedsConfirmation, WrongState
 from outbox.core.row import Row
+from outbox.core.shown import safe
 from outbox.core.states import FINISHED
 from outbox.flows.batch import Action
 

@@ -12,8 +12,9 @@ from rich.table import Table
 from outbox.cli import output
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json
-from outbox.cli.safe import cell, words
+from outbox.cli.safe import cell
 from outbox.core.errors import InvalidRequest
+from outbox.core.shown import words
 from outbox.flows.quarantine import QUARANTINED, Quarantine
 from outbox.flows.restore import RESTORED, RESTORED_IN_DOUBT, IntoHistory, IntoOutbox
 from outbox.flows.segments import Fate, Report, Task, Tell, Walk

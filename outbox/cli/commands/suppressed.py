@@ -11,10 +11,11 @@ from outbox.cli import output
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json, Limit
 from outbox.cli.results import Result, outcomes, table
-from outbox.cli.safe import cell, local, words
+from outbox.cli.safe import cell, local
 from outbox.core import places, suppression
 from outbox.core.errors import InvalidRequest
 from outbox.core.row import Item
+from outbox.core.shown import words
 from outbox.flows.support import aware
 from outbox.flows.suppression import MOST, SuppressionList
 

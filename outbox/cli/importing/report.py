@@ -15,9 +15,10 @@ from outbox.cli.importing.encoding import Taken
 from outbox.cli.importing.ledger import BadRow
 from outbox.cli.importing.sending import Sent
 from outbox.cli.importing.survey import ATTACHMENT, DOMAIN, Survey
-from outbox.cli.safe import cell, dumps, local, safe, words
+from outbox.cli.safe import cell, local
 from outbox.core.errors import InvalidRequest
 from outbox.core.mail import FIELDS
+from outbox.core.shown import dumps, safe, words
 from outbox.flows.importing import Made, shown
 
 ON_SCREEN = 100

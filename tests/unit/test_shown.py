@@ -1,4 +1,4 @@
-"""What goes to a terminal cannot act on it, and JSON loses nothing."""
+"""What people are shown cannot act on their terminal or page, and JSON loses nothing."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outbox.cli.safe import dumps, safe
+from outbox.core.shown import dumps, safe
 
 ANY = st.text(st.characters(exclude_categories=()))
 
