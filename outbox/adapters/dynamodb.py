@@ -117,7 +117,8 @@ class DynamoStore(Lists):
     def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
         try:
-            entries = [{"Put": _put_new(self.history, finished)}, {"Delete": self._delete(mail_id, expect)}]
+            gone = self._delete(self.outbox, mail_id, expect)
+            entries = [{"Put": _put_new(self.history, finished)}, {"Delete": gone}]
             entries += self._copies(finished)
             if sole:
                 mark = places.delivery_mark(str(finished["delivery_id"]))
@@ -130,19 +131,32 @@ class DynamoStore(Lists):
                 return
             raise Lost(row, finished=there is not None) from error
 
+    def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
+        """Move a mail of history back as a row of the outbox in one step, and its copies' items out of history."""
+        gone = self._delete(self.history, str(finished["id"]), expect)
+        copies = [{"TableName": self.history, "Key": to_wire({"id": copy["id"]})} for copy in places.copies(finished)]
+        entries = [{"Put": _put_new(self.outbox, item)}, *({"Delete": each} for each in (gone, *copies))]
+        try:
+            self._transact(entries)
+        except ClientError as error:
+            row = items_there(error)[0]
+            # A full row may have no room for a timeline: whose write it was, only all of it tells.
+            if row is None or row != item:
+                raise Lost(row) from error
+
     def drop(self, mail_id: str, expect: Expect) -> None:
         """Delete a row of the outbox whose mail history has, if it is as expected. Raises `Lost`."""
         try:
-            patiently(lambda: self.client.delete_item(**self._delete(mail_id, expect)))
+            patiently(lambda: self.client.delete_item(**self._delete(self.outbox, mail_id, expect)))
         except ClientError as error:
             row = items_there(error)[0]
             if row is not None:
                 raise Lost(row) from error
 
-    def _delete(self, mail_id: str, expect: Expect) -> Any:  # noqa: ANN401  a request
+    def _delete(self, table: str, mail_id: str, expect: Expect) -> Any:  # noqa: ANN401  a request
         expression = Expression()
         return {
-            "TableName": self.outbox,
+            "TableName": table,
             "Key": to_wire({"id": mail_id}),
             "ConditionExpression": expression.condition(expect),
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",

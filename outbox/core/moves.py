@@ -103,8 +103,9 @@ def sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -
 
 
 def cancelled(row: Row, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
-    """Make the history row of a mail a person or the application called back."""
-    timeline = row.with_event(now, who, "cancelled", was=row.item.get("status"))
+    """Make the history row of a mail a person or the application called back; its timeline tells what was known."""
+    was = {"was": row.item.get("status"), "error": row.error, "reason": row.reason}
+    timeline = row.with_event(now, who, "cancelled", **was)
     done = {"status": str(Status.CANCELLED), "timeline": timeline, "reason": f"Cancelled by {who}."}
     return finished(row, now, keep) | done
 

@@ -83,6 +83,12 @@ class Store(Protocol):
     def annotate(self, mail_id: str, patch: Patch, expect: Expect | None = None) -> None:
         """Change a row of history. Raises `Lost` if there is none, or it is not as expected."""
 
+    def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
+        """Move a mail of history back to the outbox, as a new row, in one step. Raises `Lost`, `TooLarge`.
+
+        Its copies' items leave history too. `Lost` carries the row the outbox has, None if history is not as expected.
+        """
+
     def erase(self, item_id: str) -> None:
         """Delete an item of history: a person asked for it. Does nothing for one that is gone."""
 

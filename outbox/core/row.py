@@ -11,6 +11,7 @@ from outbox.core.attachment import Attachment, StoredFile, is_own
 from outbox.core.errors import InvalidMail, RowBroken
 from outbox.core.mail import BODY, ListUnsubscribe, Mail
 from outbox.core.states import Status
+from outbox.core.version import version
 
 Item = Mapping[str, Any]
 Event = dict[str, Any]
@@ -21,6 +22,8 @@ PUT_OFF = "put off"
 
 TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_unknown")
 LISTS = ("cc", "bcc", "tags")
+# All parts of a mail, in the order in which what is wrong with them is told.
+PARTS = (*TEXTS, *LISTS, "insert_code", "list_unsubscribe", "urgent", "attachments")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # How a value of the wrong type is called in the sentence a person reads.
 NAMES = {
@@ -55,6 +58,14 @@ class Row:
     def revision(self) -> int:
         """How often the service has written the row."""
         return whole(self.item.get("revision"))
+
+    @property
+    def version(self) -> str:
+        """One word for the mail as it stands; every save of a field changes it, also one past the service.
+
+        Only of a row that was read whole: an index shows a part of it.
+        """
+        return version(self.item)
 
     @property
     def attempts(self) -> int:
@@ -111,6 +122,11 @@ class Row:
         """What happened to it, oldest first."""
         events = self.item.get("timeline")
         return [dict(event) for event in events if isinstance(event, Mapping)] if isinstance(events, list) else []
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether it says what the mail said, on the row or in the bucket: history may be told not to keep that."""
+        return bool(self.item.keys() & {"text", "html", "body"})
 
     @property
     def body(self) -> StoredFile | None:
@@ -170,26 +186,30 @@ def mail_of(item: Item) -> Mail:
     for name in ("sender", "to", "subject"):
         if name not in item:
             raise RowBroken(name, "is missing")
-    parts: dict[str, Any] = {name: _typed(item, name, str) for name in TEXTS if name in item}
-    parts |= {name: _texts(item, name) for name in LISTS if name in item}
-    if "insert_code" in item:
-        parts["insert_code"] = _text_map(item, "insert_code")
-    if "list_unsubscribe" in item:
-        parts["list_unsubscribe"] = _unsubscribe(item)
-    if "urgent" in item:
-        parts["urgent"] = _typed(item, "urgent", bool)
     try:
-        parts["attachments"] = [
-            _attachment(item, n, part) for n, part in enumerate(_typed(item, "attachments", list, []))
-        ]
-        return Mail(**parts)
+        return Mail(**{name: part_of(item, name) for name in PARTS if name in item})
     except InvalidMail as error:
         problem = error.problems[0]
         raise RowBroken(problem.field, problem.rule) from None
 
 
-def _typed(item: Item, name: str, kind: type, default: Any = None) -> Any:  # noqa: ANN401
-    value = item.get(name, default)
+def part_of(item: Item, name: str) -> Any:  # noqa: ANN401  whatever a part of a mail is
+    """Read one part of the mail an item describes, in the form `Mail` takes. Raises `RowBroken`, `InvalidMail`."""
+    if name in TEXTS:
+        return _typed(item, name, str)
+    if name in LISTS:
+        return _texts(item, name)
+    if name == "insert_code":
+        return _text_map(item, name)
+    if name == "list_unsubscribe":
+        return _unsubscribe(item)
+    if name == "urgent":
+        return _typed(item, name, bool)
+    return [_attachment(item, number, part) for number, part in enumerate(_typed(item, name, list))]
+
+
+def _typed(item: Item, name: str, kind: type) -> Any:  # noqa: ANN401  of that kind
+    value = item.get(name)
     if not isinstance(value, kind):
         raise RowBroken(name, f"must be {NAMES[kind]}, not {NAMES.get(type(value), type(value).__name__)}")
     return value

@@ -18,7 +18,7 @@
      +--- "it was sent" |
                         v
    hold: PENDING, WAITING, FAILED, UNKNOWN -> HELD -> release: PENDING, or WAITING if its time is still to come
-   cancel: PENDING, WAITING, FAILED, UNKNOWN, HELD -> [CANCELLED]
+   cancel: PENDING, WAITING, FAILED, UNKNOWN, HELD -> [CANCELLED] -> reopen: HELD
 
 States in [brackets] live in the history table.
 """
@@ -58,6 +58,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     F: frozenset({P, S, W, F, H, Status.CANCELLED}),
     U: frozenset({P, S, W, F, H, U, Status.SENT, Status.CANCELLED}),
     H: frozenset({P, W, H, F, Status.CANCELLED}),
+    Status.CANCELLED: frozenset({H}),
 }
 
 RINGING = frozenset({P})

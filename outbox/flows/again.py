@@ -28,6 +28,7 @@ from outbox.core.row import Item, Row
 from outbox.core.states import FINISHED, Status
 from outbox.core.text import shorten
 from outbox.flows.files import Stored, complete, copied, needs_bucket
+from outbox.flows.find import anywhere
 from outbox.flows.history import bounces_of
 from outbox.flows.support import ANYWAY, check_who
 
@@ -46,26 +47,34 @@ class Again:
     files: Files | None
     clock: Clock
 
-    def __call__(
-        self, mail_id: str, who: str, to: str | None = None, *, confirmed: bool = False, anyway: bool = False
+    def __call__(  # noqa: PLR0913  each is one thing a person says
+        self,
+        mail_id: str,
+        who: str,
+        to: str | None = None,
+        *,
+        confirmed: bool = False,
+        anyway: bool = False,
+        asked: str = "",
     ) -> Row:
         """Write the mail anew, under an id of its own, and give its row; it goes as any new mail.
 
         With `to` it goes to that address alone, without the copies: those people have it already. `anyway`: although
-        its recipient is suppressed. Raises `NeedsConfirmation` where a person should think twice, unless `confirmed`;
-        `NotFound`, `WrongState`, `InvalidMail`, `FileLost`; `MissingSettings` when its files lie in an unknown bucket.
+        its recipient is suppressed. What is asked twice under one word `asked`, as by a form that is sent twice, makes
+        one mail. Raises `NeedsConfirmation` where a person should think twice, unless `confirmed`; `NotFound`,
+        `WrongState`, `InvalidMail`, `FileLost`; `MissingSettings` when its files lie in an unknown bucket.
         """
         check_who(who)
         new: Item | None = None
         for _ in range(TRIES):
-            origin = self._origin(mail_id, new)
+            origin = self._origin(mail_id, new, asked)
             if isinstance(origin, Mapping):
                 return Row(origin)
-            warnings = [] if confirmed else list(self._warnings(origin, to))
+            warnings = [] if confirmed else self.warnings(origin, to)
             if warnings:
                 raise NeedsConfirmation(warnings)
             new = new or self._new(origin, who, to, anyway=anyway)
-            note = _noted(origin, new, self.clock(), who)
+            note = _noted(origin, new, self.clock(), who, asked)
             try:
                 self.store.add_linked(new, mail_id, seen(origin.item, "revision"), note)
             except Lost:
@@ -75,7 +84,11 @@ class Again:
             return Row(new)
         raise ChangedMeanwhile(mail_id)
 
-    def _origin(self, mail_id: str, new: Item | None) -> Row | Item:
+    def warnings(self, old: Row, to: str | None = None) -> list[str]:
+        """Say what a person should know before a mail of history is sent again, to the same people or to an address."""
+        return list(self._warnings(old, to))
+
+    def _origin(self, mail_id: str, new: Item | None, asked: str) -> Row | Item:
         """Give the mail in history; or the new one, when an earlier try has written it and its answer was lost."""
         item = self.store.get_finished(mail_id) if places.is_mail(mail_id) else None
         if item is None:
@@ -83,9 +96,12 @@ class Again:
             raise NotFound(mail_id)
         if new is not None and any(link["id"] == new["id"] for link in links(Row(item))):
             return new
+        made = [str(link.get("id")) for link in _links(Row(item)) if asked and link.get("asked") == asked]
+        if made:
+            return anywhere(self.store, made[-1]).item
         if "forgotten_at" in item:
             raise WrongState(mail_id, str(item.get("status")), "sent again", "what it said was forgotten on request")
-        if not item.keys() & {"text", "html", "body"}:
+        if not Row(item).has_texts:
             raise WrongState(mail_id, str(item.get("status")), "sent again", "history does not keep what mails said")
         return Row(item)
 
@@ -131,21 +147,23 @@ class Again:
 
 def links(row: Row) -> list[dict[str, str]]:
     """List the mails that were made of this one: `id`, `at`, `who`; what a person broke is left out."""
-    listed = row.item.get("resent_as")
-    parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
-    return [{name: str(part.get(name, "")) for name in ("id", "at", "who")} for part in parts]
+    return [{name: str(part.get(name, "")) for name in ("id", "at", "who")} for part in _links(row)]
 
 
 def can_be_resent(row: Row) -> bool:
     """Tell whether a new mail can be made of this one."""
-    kept = bool(row.item.keys() & {"text", "html", "body"})
-    return row.status in FINISHED and kept and "forgotten_at" not in row.item
+    return row.status in FINISHED and row.has_texts and "forgotten_at" not in row.item
 
 
-def _noted(old: Row, new: Item, now: datetime, who: str) -> Patch:
+def _links(row: Row) -> list[Mapping[str, Any]]:
+    listed = row.item.get("resent_as")
+    return [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
+
+
+def _noted(old: Row, new: Item, now: datetime, who: str, asked: str) -> Patch:
     """Note the new mail on the old one; not to whom it goes: that other person may ask to be forgotten."""
-    link = {"id": new["id"], "at": new["created_at"], "who": who}
-    assign: dict[str, Any] = {"revision": old.revision + 1, "resent_as": [*links(old), link][-MOST_LINKS:]}
+    link = {"id": new["id"], "at": new["created_at"], "who": who} | ({"asked": asked} if asked else {})
+    assign: dict[str, Any] = {"revision": old.revision + 1, "resent_as": [*_links(old), link][-MOST_LINKS:]}
     return Patch(assign | {"timeline": old.with_event(now, who, "resent", resent_as=new["id"])})
 
 

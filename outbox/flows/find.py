@@ -119,7 +119,7 @@ class Find:
 def anywhere(store: Store, mail_id: str) -> Row:
     """Give a mail wherever it is. Raises `NotFound`."""
     for read in (store.get, store.get_finished, store.get):
-        # It may move from the outbox to history between two reads, and back is impossible: hence the order.
+        # It may move to history between two reads, or be reopened out of it: hence the order, and the third.
         item = read(mail_id)
         if item is not None:
             return Row(item)

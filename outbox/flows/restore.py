@@ -27,7 +27,7 @@ from outbox.core.text import shorten, size
 from outbox.flows.find import expired
 from outbox.flows.segments import Fate, Told, in_doubt
 from outbox.flows.support import check_who
-from outbox.flows.write import CUT
+from outbox.flows.write import CUT, forms
 
 # The word by which people find, and release in bulk, what was brought back.
 # Words of their own for what may have been sent and for what was put aside, so that a release of the rest leaves them.
@@ -141,16 +141,14 @@ def aside(  # noqa: PLR0913  one sentence needs who, when, what and why
 
 def _forms(item: Item, patch: Patch) -> Iterator[Item]:
     """Give ever smaller forms of a row, all HELD and found by their error; the last with a torn text."""
-    kept = {"error": patch.assign["error"]}
-    forms = [Patch({**form.assign, **kept}, form.drop - {"error"}) for form in moves.smaller(patch)]
-    yield from (form.applied(item) for form in forms)
-    least = forms[-1].applied(item)
+    held = forms(item, patch)
+    yield from held
     texts = {
         name: value for name, value in item.items() if isinstance(value, str) and name not in {*patch.assign, "id"}
     }
     if texts:
         largest = max(texts, key=lambda name: size(texts[name]))
-        yield least | {largest: texts[largest][:-CUT]}
+        yield {**held[-1], largest: texts[largest][:-CUT]}
 
 
 def _compared(item: Item, live: Item | None) -> Fate:

@@ -11,6 +11,7 @@ from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, RowBroken, TooLarge
 from outbox.core.mail import BODY
 from outbox.core.ports import Clock, Store
+from outbox.core.reopening import SENT_AFTERWARDS
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import IN_FLIGHT, Status
 from outbox.flows.write import bare, finish, write
@@ -109,14 +110,25 @@ def _is_ours(current: Item, row: Row) -> bool:
 
 
 def _keep(store: Store, finished: Item, now: Clock, who: str) -> None:
-    try:
-        there = store.keep(finished)
-    except TooLarge:
-        there = store.keep(bare(finished))
-    if there is not None and there.get("delivery_id") != finished["delivery_id"]:
+    """Let history tell that it was sent; where it has another truth, beside that, unless a person takes it away."""
+    for _ in range(TRIES):
+        there = _kept(store, finished)
+        if there is None or there.get("delivery_id") == finished["delivery_id"]:
+            return
         log.error("mail.sent_twice", id=finished["id"], delivery_id=finished["delivery_id"])
-        timeline = Row(there).with_event(now(), who, "sent a second time", delivery_id=finished["delivery_id"])
-        store.annotate(str(finished["id"]), Patch({"timeline": timeline}))
+        timeline = Row(there).with_event(now(), who, SENT_AFTERWARDS, delivery_id=finished["delivery_id"])
+        patch = Patch({"revision": Row(there).revision + 1, "timeline": timeline})
+        # Reopened meanwhile, or noted on, the fact finds its place in the next round.
+        with suppress(Lost):
+            store.annotate(str(finished["id"]), patch, seen(there, "revision"))
+            return
+
+
+def _kept(store: Store, finished: Item) -> Item | None:
+    try:
+        return store.keep(finished)
+    except TooLarge:
+        return store.keep(bare(finished))
 
 
 def _insist(store: Store, mail_id: str, patch_of: Callable[[Row], Patch | None]) -> None:

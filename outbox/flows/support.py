@@ -13,26 +13,24 @@ from outbox.core import doubt, moves, places
 from outbox.core.change import Expect, Patch, seen
 from outbox.core.errors import (
     ChangedMeanwhile,
-    InvalidMail,
     InvalidRequest,
     Lost,
     MissingSettings,
-    Problem,
-    RowBroken,
     WrongState,
 )
-from outbox.core.mail import BODY, FIELDS, Mail
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
-from outbox.core.row import Event, Row, mail_of
+from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
-from outbox.core.text import bad_character, shorten
+from outbox.core.text import bad_character
+from outbox.core.version import VERSIONED
+from outbox.flows.edited import changed, check_editable, differences
 from outbox.flows.find import SUPPRESSED, anywhere
+from outbox.flows.reopen import reopen
 from outbox.flows.write import finish, write
 
 TRIES = 5
 LONGEST_WHO = 100
-EDITABLE = tuple(name for name in FIELDS if name != "attachments")
 ANYWAY = "send_anyway"
 
 
@@ -99,6 +97,11 @@ class Support:
             return Row(finished)
         raise ChangedMeanwhile(mail_id)
 
+    def reopen(self, mail_id: str, who: str) -> Row:
+        """Take a cancel back: HELD in the outbox again. Raises `NotFound`, `WrongState`, as `outbox.flows.reopen`."""
+        check_who(who)
+        return reopen(self.store, self.clock, mail_id, who)
+
     def confirm(self, mail_id: str, who: str, delivery_id: str = "") -> Row:
         """Move an UNKNOWN mail to history because a person says it was sent. Raises `NotFound`, `WrongState`."""
         check_who(who)
@@ -133,41 +136,39 @@ class Support:
         self.store.erase(mail_id)
         return row
 
-    def edit(  # noqa: PLR0913  who, what, when, and against which version
+    def edit(  # noqa: PLR0913  who, what, when, and against what they saw
         self,
         mail_id: str,
         changes: Mapping[str, Any],
         who: str,
         *,
         revision: int | None = None,
+        version: str = "",
         send_at: datetime | None = None,
         send: bool = False,
     ) -> Row:
         """Correct fields of a mail and, with `send`, send it again at once (or at `send_at`).
 
-        `changes` are in the form the row has: text, lists of text. `revision`: the version the person looked at.
+        `changes` are in the form the row has: text, lists of text. What the person looked at: `revision`, which a raw
+        edit leaves alone, or `Row.version`, which it does not; with that, no field may change until this is saved.
         Raises `InvalidMail` (nothing is saved), `ChangedMeanwhile`, `NotFound`, `WrongState`, `TooLarge`.
         """
         check_who(who)
-        _check_editable(changes)
+        check_editable(changes)
         row = self._movable(mail_id, "edited")
-        if revision is not None and row.revision != revision:
+        if revision not in (None, row.revision) or version not in ("", row.version):
             raise ChangedMeanwhile(mail_id)
+        fence = VERSIONED if version else ("revision", "status", *changes)
         patch = self._edit(row, changes, who, send=send, send_at=aware(send_at) if send_at else None)
         try:
-            return Row(self.store.update(mail_id, seen(row.item, "revision", "status", *changes), patch))
+            return Row(self.store.update(mail_id, seen(row.item, *fence), patch))
         except Lost as lost:
             raise ChangedMeanwhile(mail_id) from lost
 
     def _edit(self, row: Row, changes: Mapping[str, Any], who: str, *, send: bool, send_at: datetime | None) -> Patch:
         now = self.clock()
-        mail = _changed(row, changes)
-        content = mail.to_item()
-        differing = {
-            name: [_brief(row.item.get(name)), _brief(content.get(name))]
-            for name in EDITABLE
-            if name in changes and row.item.get(name) != content.get(name)
-        }
+        mail = changed(row, changes)
+        differing = differences(row, mail, changes)
         patch = _obeying(moves.edited(row, mail, now, who, differing))
         saved = Row(patch.applied(row.item)) if differing else row
         if send_at and send_at > now:
@@ -244,28 +245,6 @@ def check_who(who: str) -> None:
         raise InvalidRequest(message)
 
 
-def _check_editable(changes: Mapping[str, Any]) -> None:
-    wrong = [name for name in changes if name not in EDITABLE]
-    if wrong:
-        raise InvalidMail([Problem(name, f"cannot be edited; these can: {', '.join(EDITABLE)}") for name in wrong])
-
-
-def _changed(row: Row, changes: Mapping[str, Any]) -> Mail:
-    """Give the mail as a person changes it. Raises `InvalidMail`."""
-    whole = {**row.item, **changes}
-    if "body" in row.item:
-        cleared = [name for name in BODY if name in changes and changes[name] in ("", {})]
-        if cleared:
-            rule = "lies in the bucket, where it can be replaced but not taken away"
-            raise InvalidMail([Problem(name, rule) for name in cleared])
-        # The texts are not at hand and not touched; those on the row win over them when the mail is sent.
-        whole = {"text": "-", **{name: value for name, value in whole.items() if name != "body"}}
-    try:
-        return mail_of({name: value for name, value in whole.items() if value not in (None, "", [], {})})
-    except RowBroken as broken:
-        raise InvalidMail([broken.problem]) from None
-
-
 def _obeying(patch: Patch) -> Patch:
     """Take back a leave to send to a suppressed address: it was given for the mail and the moment it was seen in."""
     return Patch(patch.assign, patch.drop | {ANYWAY})
@@ -274,14 +253,6 @@ def _obeying(patch: Patch) -> Patch:
 def _then(first: Patch, second: Patch) -> Patch:
     """Join two patches into one write."""
     return Patch({**first.assign, **second.assign}, (first.drop - second.assign.keys()) | second.drop)
-
-
-def _brief(value: object) -> str:
-    """Give enough of a value to see in a timeline what was changed."""
-    if isinstance(value, Mapping):
-        value = [f"{name}: {part}" for name, part in value.items()]
-    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value)
-    return shorten(text, 200) if value is not None else ""
 
 
 def _word(row: Row) -> str:

@@ -49,6 +49,12 @@ def bare(finished: Item) -> Item:
     return {name: finished[name] for name in NEEDED if name in finished}
 
 
+def forms(item: Item, patch: Patch) -> list[Item]:
+    """Give ever smaller forms of a row that is put aside where there was none; each keeps the word it is found by."""
+    kept = {"error": patch.assign["error"]}
+    return [Patch({**form.assign, **kept}, form.drop - {"error"}).applied(item) for form in moves.smaller(patch)]
+
+
 def _cut(row: Row, patch: Patch) -> Patch:
     """Take the room from the largest text on the row: better a torn text than a row nobody finds."""
     texts = {name: value for name, value in row.item.items() if isinstance(value, str) and name not in patch.assign}

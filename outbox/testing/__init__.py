@@ -10,11 +10,12 @@ The store is held to DynamoDB's behaviour by the same contract tests that run ag
 
 from outbox.testing.api import FakeMailApi, FakeRecords
 from outbox.testing.bounces import MemoryBounces, MemorySuppressions
+from outbox.testing.change import Change
 from outbox.testing.clock import TickingClock
 from outbox.testing.files import MemoryFiles
 from outbox.testing.register import MemoryRegister
 from outbox.testing.size import LARGEST_ITEM, item_size
-from outbox.testing.store import Change, MemoryStore
+from outbox.testing.store import MemoryStore
 
 __all__ = [
     "LARGEST_ITEM",

@@ -3,8 +3,8 @@
 import copy
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from operator import gt, lt
 from typing import Any
 
 from outbox.core import clock, places
@@ -13,16 +13,8 @@ from outbox.core.errors import AlreadyThere, Lost
 from outbox.core.places import INDEXES, Index
 from outbox.core.ports import NEVER, Due, Page
 from outbox.core.row import Item
+from outbox.testing.change import Change
 from outbox.testing.size import check_size
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of an outbox row, as the table's stream tells it."""
-
-    name: str
-    before: Item | None
-    after: Item | None
 
 
 class MemoryStore:
@@ -137,6 +129,17 @@ class MemoryStore:
                 raise Lost(copy.deepcopy(there))
             self.history[mail_id] = copy.deepcopy(patch.applied(there))
 
+    def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
+        """Move a mail of history back as a row of the outbox in one step, and its copies' items out of history."""
+        with self._lock:
+            mail_id = str(finished["id"])
+            row = self.outbox.get(mail_id)
+            if row is not None or not expect.holds(self.history.get(mail_id)):
+                raise Lost(copy.deepcopy(row))
+            self._write(mail_id, dict(item))
+            for each in (finished, *places.copies(finished)):
+                self.erase(str(each["id"]))
+
     def erase(self, item_id: str) -> None:
         """Delete an item of history: a person asked for it. Does nothing for one that is gone."""
         with self._lock:
@@ -217,15 +220,15 @@ class MemoryStore:
         if latest_first:
             found.reverse()
         if after is not None:
-            place = (after[sort], after["id"])
-            found = [row for row in found if ((row[sort], row["id"]) < place) == latest_first and row["id"] != place[1]]
+            beyond, place = lt if latest_first else gt, (after[sort], after["id"])
+            found = [row for row in found if beyond((row[sort], row["id"]), place)]
         shown = {"id", name, sort, *(places.LISTED if index == "problems" else ())}
         return [{part: row[part] for part in row if part in shown} for row in found[:limit]]
 
     def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
         """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
         read = self.get if table == "outbox" else self.get_finished
-        return [row for row in map(read, ids) if row is not None]
+        return [row for row in map(read, dict.fromkeys(ids)) if row is not None]
 
     def bounces(self, delivery_id: str) -> list[Item]:
         """List what came back of a delivery, in no order."""

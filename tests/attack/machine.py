@@ -15,11 +15,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from outbox import Attachment, KeyConflict
 from outbox.core import clock as clocks
-from outbox.core import places
+from outbox.core import moves, places
 from outbox.core.bounce import TYPES
 from outbox.core.errors import NoRecords, NotAnswered, OutboxError, Stop, TryLater
 from outbox.core.mail import Mail
 from outbox.core.rate import Rate
+from outbox.core.row import Row
 from outbox.core.states import PROBLEMS, Status
 from outbox.core.suppression import Rule
 from outbox.flows.bounce import RecordBounces
@@ -296,7 +297,7 @@ class Machine(RuleBasedStateMachine):
         self.known[mail_id].by_hand = self.known[mail_id].deleted = True
         own = [each["key"] for each in row.get("attachments", [])]
         cleanup = Cleanup(world.files, (world.store.get,))
-        if fails and own:
+        if fails and own and world.store.get(mail_id) is None:
             world.files.undeletable = {own[0]: "InternalError"}
             assert cleanup([row]) == {0}
             world.files.undeletable = {}
@@ -310,6 +311,27 @@ class Machine(RuleBasedStateMachine):
     def person(self, mail_id: str, act: str) -> None:
         """A person acts on a mail."""
         self._decide(mail_id, lambda: getattr(self.world.calm.support, act)(mail_id, "alice"))
+
+    @rule(mail_id=mails, fault=faults)
+    def reopen(self, mail_id: str, fault: Fault | None) -> None:
+        """A person takes a cancel back, one made at once or long ago, and may never hear of it; a doubt stays."""
+        world, model = self.world, self.known[mail_id]
+        with suppress(OutboxError):
+            world.calm.support.cancel(mail_id, "alice")
+        cancelled = everything(world.store, "history").get(mail_id, {}).get("status") == Status.CANCELLED
+
+        def take_back(world: World) -> None:
+            with suppress(OutboxError):
+                world.worker.support.reopen(mail_id, "bob")
+
+        self._run(take_back, fault)
+        row = everything(world.store, "outbox").get(mail_id)
+        if not cancelled or row is None or model.by_hand:
+            return
+        self.steps["reopened"] += 1
+        assert row["status"] == Status.HELD
+        if world.out(model.mail.subject) and model.mail.on_unknown == "hold" and not model.decided:
+            assert moves.in_doubt(Row(row)), f"{mail_id} went out, and comes back as if it had not"
 
     @rule(mail_id=mails, send=st.booleans(), later=st.sampled_from([None, 3000]))
     def edit(self, mail_id: str, send: bool, later: int | None) -> None:  # noqa: FBT001

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from outbox import Attachment
+from outbox.core import places
 from outbox.core.errors import NoRecords, NotAnswered, OutboxError, Stop, TryLater
 from outbox.core.ports import Unlimited
 from outbox.core.rate import Rate
@@ -126,6 +127,17 @@ def unknown(outcome):
 def held(world, policy):
     world.calm.support.hold(enqueue(world, policy), "alice", "wait")
     world.bells()
+
+
+def cancelled(world, policy):
+    world.calm.support.cancel(enqueue(world, policy), "bob")
+    world.bells()
+
+
+def cancelled_in_doubt(world, policy):
+    """Call back a mail that went out and of which nobody knows."""
+    unknown("no answer, accepted")(world, policy)
+    world.calm.support.cancel(next(iter(everything(world.store, "outbox"))), "bob")
 
 
 def stopped(world, policy):
@@ -261,6 +273,19 @@ def person(*acts):
     return act
 
 
+def take_back(*acts):
+    """Let a person take a cancel back, and go on; then deliver rings."""
+
+    def act(world):
+        mail_id = next(filter(places.is_mail, everything(world.store, "history")))
+        for name in ("reopen", *acts):
+            with suppress(OutboxError, ConnectionError):
+                getattr(world.worker.support, name)(mail_id, "alice")
+        deliver(world)
+
+    return act
+
+
 def resend(support, mail_id):
     support.resend(mail_id, "alice")
 
@@ -368,6 +393,14 @@ SCENARIOS: dict[str, Scenario] = {
     "release a held mail": Scenario(held, act_alone("release"), ends=HELD),
     "hold a new mail": Scenario(one_new, act_alone("hold"), HEALTHY, ends=HELD),
     "cancel a new mail": Scenario(one_new, act_alone("cancel"), HEALTHY, ends=CANCELLED),
+    "reopen a cancelled mail": Scenario(cancelled, take_back(), HEALTHY, ends=HELD | CANCELLED),
+    "reopen a cancelled mail and release it": Scenario(cancelled, take_back("release"), ends=HELD | CANCELLED),
+    "reopen a cancelled mail and cancel it again": Scenario(
+        cancelled, take_back("cancel"), HEALTHY, ends=HELD | CANCELLED
+    ),
+    "reopen a cancelled mail that may have been sent": Scenario(
+        cancelled_in_doubt, take_back(), HEALTHY, policies=("hold",), ends=HELD | CANCELLED
+    ),
     "deliver a mail with files": Scenario(with_files, deliver),
     "deliver a mail with files within a rate": Scenario(with_files, deliver, HEALTHY, rate=True),
     "dispatch a mail with files": Scenario(scheduled_with_files, dispatch),

@@ -57,6 +57,10 @@ class TableStore(DynamoStore):
         with self._noted(mail_id):
             super().finish(mail_id, *args, **more)
 
+    def reopen(self, finished: Item, *args: Any) -> None:
+        with self._noted(str(finished["id"])):
+            super().reopen(finished, *args)
+
     def drop(self, mail_id: str, *args: Any) -> None:
         with self._noted(mail_id):
             super().drop(mail_id, *args)

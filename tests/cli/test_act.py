@@ -1,4 +1,4 @@
-"""`outbox resend`, `cancel`, `hold`, `release`: several mails at once, each result told."""
+"""`outbox resend`, `cancel`, `reopen`, `hold`, `release`: several mails at once, each result told."""
 
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,47 @@ def test_cancel_where_nobody_can_be_asked(terminal: Terminal, more: tuple[str, .
     assert terminal.status("m") == "PENDING"
     assert terminal("cancel", "m", "--yes", *more).status == 0
     assert terminal.status("m") == "CANCELLED"
+
+
+def test_cancel_says_what_takes_it_back(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is asked knows the way back."""
+    terminal.write("m")
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda question: asked.append(question) or True)
+
+    assert terminal("cancel", "m").status == 0
+    assert "`outbox reopen` takes that back" in asked[0]
+
+
+def test_reopen(terminal: Terminal) -> None:
+    """A cancel is taken back without a question, for nothing goes by it; each result is told."""
+    terminal.write_sent("gone")
+    terminal.write("a")
+    terminal("cancel", "a", "--yes")
+
+    assert "outbox reopen a" in terminal("show", "a").out
+    ended = terminal("--as", "bob", "reopen", "a", "gone", "nobody", "a")
+
+    assert (ended.status, ended.out.count("reopened"), ended.out.count("not done")) == (1, 2, 2)
+    assert "Reopened by bob." in ended.out
+    assert "only CANCELLED mails are" in ended.out
+    assert terminal.status("a") == "HELD"
+    assert terminal("release", "a").status == 0
+    assert "outbox reopen" not in terminal("show", "gone").out
+
+
+def test_reopen_for_a_script(terminal: Terminal) -> None:
+    """JSON tells each mail's row as it is then, or the kind of error."""
+    terminal.write("a")
+    terminal("cancel", "a", "--yes")
+
+    ended = terminal("reopen", "a", "nobody", "--json")
+
+    first, second = ended.json["results"]
+    assert (ended.status, first["ok"], first["row"]["status"], first["where"]) == (1, True, "HELD", "outbox")
+    assert second["error"]["kind"] == "NotFound"
+    assert terminal("reopen", "a", "--json").json["results"][0]["error"]["kind"] == "WrongState"
 
 
 class Breaking:

@@ -81,6 +81,31 @@ def test_old_revision(terminal: Terminal) -> None:
     assert terminal.row("m").item["subject"] == "Second"
 
 
+def test_version(terminal: Terminal) -> None:
+    """A save against a mail that was changed since, also by hand, is refused; against it as it is, it is saved."""
+    terminal.write("m", subject="First")
+    seen = terminal("show", "m", "--json").json["version"]
+    terminal.service.store.edit("m", text="Typed by hand.")
+
+    ended = terminal("edit", "m", "--subject", "Second", "--version", seen, "--json")
+    assert (ended.status, ended.json["error"]["kind"]) == (1, "ChangedMeanwhile")
+
+    now = terminal("show", "m", "--json").json["version"]
+    saved = terminal("edit", "m", "--subject", "Second", "--version", now, "--json")
+    assert saved.status == 0
+    assert saved.json["version"] == terminal("show", "m", "--json").json["version"] != now
+    assert terminal.row("m").mail().text == "Typed by hand."
+
+
+def test_version_is_for_one_mail(terminal: Terminal) -> None:
+    """Many mails have no version in common."""
+    terminal.write_failed("m")
+
+    ended = terminal("edit", "--where", "state=failed", "--set", "subject=x", "--version", "abc")
+
+    assert (ended.status, "--version" in ended.err) == (2, True)
+
+
 def test_refusals(terminal: Terminal) -> None:
     """What cannot be saved is refused with the reason and the right exit status, and the row stays as it was."""
     terminal.write_sent("gone")

@@ -267,3 +267,30 @@ def test_anyway(service, again, old):
     """A person may send it although the recipient is suppressed."""
     row = again(old, "alice", anyway=True)
     assert service.store.get(row.id)["send_anyway"] == "taro@example.com"
+
+
+def test_a_form_sent_twice_makes_one_mail(service, again, old):
+    """What is asked twice under one word gives the mail of the first time, also after a yes and once it has left."""
+    first = again(old, "alice", asked="form-1", confirmed=True)
+    service.ring_until_quiet()
+    second = again(old, "alice", asked="form-1", confirmed=True)
+    assert (second.id, second.status, len(service.api.sent)) == (first.id, "SENT", 2)
+    with pytest.raises(NeedsConfirmation):
+        again(old, "alice", asked="form-2")
+    third = again(old, "bob", asked="form-2", confirmed=True)
+    assert [again(old, "alice", asked=word).id for word in ("form-1", "form-2")] == [first.id, third.id]
+
+
+def test_a_form_sent_twice_at_once_makes_one_mail(service, again, old):
+    """Both were confirmed and read the same mail; whoever comes second gives the mail of the first."""
+    add = service.store.add_linked
+
+    def overtaken(*args):
+        service.store.add_linked = add
+        made.append(again(old, "alice", confirmed=True, asked="form-1").id)
+        return add(*args)
+
+    made = []
+    service.store.add_linked = overtaken
+    made.append(again(old, "alice", confirmed=True, asked="form-1").id)
+    assert made == list(service.store.outbox) * 2

@@ -1,4 +1,4 @@
-"""`outbox cancel`, `hold`, `release`, `confirm`: one decision about several mails, each result told."""
+"""`outbox cancel`, `reopen`, `hold`, `release`, `confirm`: one decision about several mails, each result told."""
 
 from typing import Annotated
 
@@ -22,15 +22,24 @@ def cancel(  # noqa: PLR0913  each is one option
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Move mails that were not sent to history as CANCELLED; they never go."""
+    """Move mails that were not sent to history as CANCELLED; they never go, unless `outbox reopen` takes it back."""
     cli = begin(context, as_json=as_json)
     if _many(cli, Action("cancel"), ids, where, everything=everything, start=start or yes):
         return
     ids = ids or []
     if not yes:
         mails = "this mail" if len(ids) == 1 else f"these {len(ids)} mails"
-        ask(cli, "cancel", f"Cancel {mails}? It cannot be undone.")
+        ask(cli, "cancel", f"Cancel {mails}? While history has all of it, `outbox reopen` takes that back.")
     each(cli, ids, "cancelled", lambda mail_id: cli.desk.support.cancel(mail_id, cli.desk.who))
+
+
+def reopen(context: typer.Context, ids: Ids, *, as_json: Json = False) -> None:
+    """Take a cancel back: CANCELLED mails leave history and are HELD in the outbox until they are released.
+
+    A time to send that is still to come stays. Not for mails that were sent, sent again as a new mail, or forgotten.
+    """
+    cli = begin(context, as_json=as_json)
+    each(cli, ids, "reopened", lambda mail_id: cli.desk.support.reopen(mail_id, cli.desk.who))
 
 
 def hold(  # noqa: PLR0913  as above

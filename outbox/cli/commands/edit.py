@@ -46,6 +46,9 @@ def edit(  # noqa: PLR0913  a mail has many parts
     revision: Annotated[
         int | None, typer.Option(metavar="N", help="Save only if the row still has this revision (see show).")
     ] = None,
+    version: Annotated[
+        str, typer.Option(metavar="WORD", help="Save only if the mail is as it was, raw edits too (see show --json).")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --where: do it; without, it is only shown.")] = False,
     as_json: opt.Json = False,
 ) -> None:
@@ -65,8 +68,10 @@ def edit(  # noqa: PLR0913  a mail has many parts
     )  # fmt: skip
     send_at = moment(at)
     if where or everything or sets:
-        if mail_id or changes or send_at or revision is not None:
-            message = "--where takes its corrections by --set alone; ids, --at and --revision are for single mails"
+        if mail_id or changes or send_at or revision is not None or version:
+            message = (
+                "--where takes its corrections by --set alone; ids, --at, --revision, --version are for single mails"
+            )
             raise InvalidRequest(message)
         many_edits.edit(cli, where, Action("edit", tuple(sets or ()), send=send), everything=everything, yes=yes)
         return
@@ -80,12 +85,15 @@ def edit(  # noqa: PLR0913  a mail has many parts
     if send_at and send_at <= desk.now():
         message = f"--at {at} has passed; --send sends it at once"
         raise InvalidRequest(message)
-    _tell(cli, desk.support.edit(mail_id, changes, desk.who, revision=revision, send_at=send_at, send=send))
+    edited = desk.support.edit(
+        mail_id, changes, desk.who, revision=revision, version=version, send_at=send_at, send=send
+    )
+    _tell(cli, edited)
 
 
 def _tell(cli: Cli, row: Row) -> None:
     if cli.as_json:
-        output.document(views.as_json(row) | {"changed": _changed(row)})
+        output.document(views.as_json(row) | {"version": row.version, "changed": _changed(row)})
         return
     output.say(f"{row.id} is saved and {row.item.get('status')}.")
     for name, (before, after) in _changed(row).items():

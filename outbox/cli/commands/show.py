@@ -27,4 +27,4 @@ def show(
         {"command": views.to_copy(cli.options, command, row.id), "purpose": purpose}
         for command, purpose in advice.steps(row)
     ]
-    output.document(views.with_bounces(kept) | {"next": advice.outlook(row), "can": steps})
+    output.document(views.with_bounces(kept) | {"version": row.version, "next": advice.outlook(row), "can": steps})
