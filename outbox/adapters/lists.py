@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 BATCH_GET = 100
+# How a query is narrowed by the ends of a span that were given.
+SPANS = {
+    (":first",): " AND #sort >= :first",
+    (":last",): " AND #sort <= :last",
+    (":first", ":last"): " AND #sort BETWEEN :first AND :last",
+}
 
 
 class Lists:
@@ -116,8 +122,12 @@ class Lists:
     ) -> list[Item]:
         """List what an index itself shows under a key, by time, going on after an entry of it; reads no row."""
         table, name, sort = INDEXES[index]
-        between = (sort, since or clock.text(LONG_AGO), until or NEVER) if since or until else None
-        cursor = cursor_of(to_wire({part: after[part] for part in ("id", name, sort)})) if after else None
+        at = after[sort] if after else ""
+        early, late = bool(after and since and at < since), bool(after and until and at > until)
+        # AWS refuses a span that ends before it begins, and to go on after what lies outside of it.
+        if since > (until or since) or (early if latest_first else late):
+            return []
+        cursor = cursor_of(to_wire({"id": after["id"], name: key, sort: at})) if after and not early | late else None
         found: list[Item] = []
         while len(found) < limit:
             page = self._query(
@@ -127,7 +137,7 @@ class Lists:
                 limit - len(found),
                 cursor,
                 forward=not latest_first,
-                between=between,
+                between=(sort, since, until),
             )
             found += page.items
             cursor = page.cursor
@@ -137,7 +147,7 @@ class Lists:
 
     def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
         """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
-        return self._rows(self._table(table), list(ids))
+        return self._rows(self._table(table), list(dict.fromkeys(ids)))
 
     def _table(self, table: str) -> str:
         return self.outbox if table == "outbox" else self.history
@@ -183,7 +193,7 @@ class Lists:
         forward: bool = False,
         between: tuple[str, str, str] | None = None,
     ) -> Page:
-        """Give what the index itself shows."""
+        """Give what the index itself shows, within a span of times; an empty end of it bounds nothing."""
         request: Any = {
             "TableName": table,
             "IndexName": index,
@@ -193,10 +203,12 @@ class Lists:
             "ScanIndexForward": forward,
             "Limit": limit,
         }
-        if between:
-            request["KeyConditionExpression"] += " AND #sort BETWEEN :first AND :last"
-            request["ExpressionAttributeNames"]["#sort"] = between[0]
-            request["ExpressionAttributeValues"] |= {":first": {"S": between[1]}, ":last": {"S": between[2]}}
+        sort, *span = between or ("", "", "")
+        bounds = {name: {"S": moment} for name, moment in zip((":first", ":last"), span, strict=True) if moment}
+        if bounds:
+            request["KeyConditionExpression"] += SPANS[*bounds]
+            request["ExpressionAttributeNames"]["#sort"] = sort
+            request["ExpressionAttributeValues"] |= bounds
         answer = self.client.query(**request | ({"ExclusiveStartKey": _start(cursor)} if cursor else {}))
         items = [from_wire(attributes) for attributes in answer["Items"]]
         return Page(items, cursor_of(answer.get("LastEvaluatedKey")))

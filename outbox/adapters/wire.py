@@ -124,7 +124,10 @@ def cursor_of(key: Mapping[str, Any] | None) -> str | None:
 
 def key_of(cursor: str) -> dict[str, Any]:
     """Unwrap a cursor. Raises ValueError if it is none of ours."""
-    key = json.loads(base64.urlsafe_b64decode(cursor))
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor))
+    except RecursionError as error:
+        raise ValueError(cursor) from error
     if not isinstance(key, dict):
         raise TypeError(cursor)
     return key

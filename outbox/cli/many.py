@@ -39,7 +39,7 @@ Wheres = Annotated[
         metavar="KEY=VALUE",
         help="Rows that wait for a person, instead of ids; may be repeated, and all must hold. state (failed unless "
         "said, unknown, held), error, text (in the reason), day, since, until (when it got there: a UTC date or a time "
-        "with a zone), domain (of the recipient), tag, ids=@FILE (one id a line).",
+        "with a zone), domain (of the recipient), to and subject (a part of them), tag, ids=@FILE (one id a line).",
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="With nothing said by --where: all that FAILED.")]

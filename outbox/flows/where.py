@@ -21,7 +21,9 @@ T = TypeVar("T")
 PAGE = 1000
 # Reads of single rows at once.
 READERS = 16
-KEYS = ("state", "error", "text", "day", "since", "until", "domain", "tag")
+KEYS = ("state", "error", "text", "day", "since", "until", "domain", "tag", "to", "subject")
+# What of a `Where` is text and kept as it is.
+TEXTS = ("error", "text", "domain", "tag", "to", "subject")
 DOMAIN = re.compile(r"[^\s@<>,;:]+\.[^\s@<>,;:.]+")
 END_OF_DAY = time(23, 59, 59, 999000, UTC)
 
@@ -31,8 +33,8 @@ class Where:
     """What rows are meant; all that is given must hold, and without a state FAILED is meant.
 
     UNKNOWN mails may have been sent, HELD ones were put aside by somebody: each only when it is named. `error` is the
-    row's word, `text` a part of its reason, `domain` the whole domain of the recipient; `since` and `until`, both
-    included, say when it got there.
+    row's word, `text` a part of its reason, `to` and `subject` parts of those as written (capitals do not matter in
+    parts), `domain` the whole domain of the recipient; `since` and `until`, both included, say when it got there.
     """
 
     status: Status | None = None
@@ -42,6 +44,8 @@ class Where:
     until: datetime | None = None
     domain: str = ""
     tag: str = ""
+    to: str = ""
+    subject: str = ""
     ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -65,13 +69,17 @@ class Where:
 
     def matches(self, item: Item) -> bool:
         """Tell whether a row, or what the index shows of one, is meant."""
-        tags, at = item.get("tags"), clock.parse(item.get("problem_at"))
+        in_time = within(item.get("problem_at"), self.since, self.until)
+        return item.get("status") == self.state and in_time and self.suits(item)
+
+    def suits(self, item: Item) -> bool:
+        """Tell whether a row, or what the index shows of one, is meant but for its state and its time."""
+        tags = item.get("tags")
         return (
-            item.get("status") == self.state
-            and (not self.error or item.get("error") == self.error)
-            and self.text.lower() in str(item.get("reason", "")).lower()
-            and (self.since is None or (at is not None and at >= self.since))
-            and (self.until is None or (at is not None and at <= self.until))
+            (not self.error or item.get("error") == self.error)
+            and _part(self.text, item.get("reason", ""))
+            and _part(self.to, item.get("to", ""))
+            and _part(self.subject, item.get("subject", ""))
             and (not self.domain or domain_of(item) == self.domain)
             and (not self.tag or (isinstance(tags, (list, set)) and self.tag in tags))
         )
@@ -89,8 +97,8 @@ class Where:
     def as_json(self) -> dict[str, Any]:
         """Give the same in plain values, but for the ids."""
         times = {name: clock.text(moment) for name in ("since", "until") if (moment := getattr(self, name))}
-        said = {"status": str(self.state), "error": self.error, "text": self.text, "domain": self.domain}
-        return {name: value for name, value in (said | {"tag": self.tag} | times).items() if value}
+        said = {"status": str(self.state)} | {name: getattr(self, name) for name in TEXTS}
+        return {name: value for name, value in (said | times).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +150,21 @@ def of(pairs: Iterable[str], ids: Iterable[str] = ()) -> Where:
 
 def of_json(said: Mapping[str, Any]) -> Where:
     """Read back what `as_json` gave."""
-    error, text, domain, tag = (str(said.get(name, "")) for name in ("error", "text", "domain", "tag"))
     since, until = (clock.parse(said.get(name)) for name in ("since", "until"))
-    return Where(Status(str(said["status"])), error, text, since, until, domain, tag)
+    texts: dict[str, Any] = {name: str(said.get(name, "")) for name in TEXTS}
+    return Where(Status(str(said["status"])), since=since, until=until, **texts)
 
 
 def domain_of(item: Item) -> str:
     """Give the domain of a row's recipient as lists and indexes know it; empty if there is none."""
     _, at, domain = places.recipient(item.get("to", "")).rpartition("@")
     return domain if at else ""
+
+
+def within(written: object, since: datetime | None, until: datetime | None) -> bool:
+    """Tell whether a row's time is within bounds, both included; what is no moment is not, if there is a bound."""
+    at = clock.parse(written)
+    return (since is None or (at is not None and at >= since)) and (until is None or (at is not None and at <= until))
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -170,6 +184,8 @@ def _where(given: Mapping[str, str]) -> Where:
         until=_moment("until" if "until" in given else "day", given.get("until", day), last=True),
         domain=_domain(given["domain"]) if "domain" in given else "",
         tag=given.get("tag", ""),
+        to=given.get("to", ""),
+        subject=given.get("subject", ""),
     )
 
 
@@ -202,6 +218,10 @@ def _moment(key: str, written: str, *, last: bool = False) -> datetime | None:
         pass
     message = f"{key}: {written!r} is neither a UTC date (2026-01-31) nor a time with a zone (2026-01-31T09:00+09:00)"
     raise InvalidRequest(message)
+
+
+def _part(asked: str, written: object) -> bool:
+    return asked.lower() in str(written).lower()
 
 
 def _read(store: Store, ids: Iterable[str]) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """Rows in DynamoDB's typed form: ours is the SDK's, only faster."""
 
+import base64
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outbox.adapters.wire import from_wire, to_wire
+from outbox.adapters.wire import from_wire, key_of, to_wire
 from outbox.core.states import Status
 
 plain = st.none() | st.booleans() | st.text() | st.integers(-(10**37), 10**37) | st.binary()
@@ -34,3 +35,10 @@ def test_what_the_sdk_refuses_is_refused(value):
         TypeSerializer().serialize(value)
     with pytest.raises(Exception):  # noqa: B017, PT011
         to_wire({"a": [value]})
+
+
+@pytest.mark.parametrize("cursor", ["x", "[]", "[" * 100_000, "7"])
+def test_a_cursor_that_is_none_is_a_wrong_value(cursor):
+    """Whatever stands in an address bar, however deep, ends as an error its reader expects."""
+    with pytest.raises((ValueError, TypeError)):
+        key_of(base64.urlsafe_b64encode(cursor.encode()).decode())

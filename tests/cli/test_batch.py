@@ -46,6 +46,17 @@ def test_a_look_first(full: Terminal) -> None:
     assert "outbox resend --where domain=example.co --where state=failed --send" in ended.out
 
 
+def test_a_part_of_recipient_and_subject(full: Terminal) -> None:
+    """Mails are meant by what one reads of them in a list, and so they are told in the list of batches."""
+    full.service.store.edit("b", subject="Your ORDER")
+
+    assert "2 mails are meant." in full("resend", "--where", "to=EXAMPLE.CO", "--where", "subject=hello").out
+    assert full("resend", "--where", "to=b@", "--where", "subject=your order", "--send").status == 0
+    assert statuses(full) == {"a": "FAILED", "b": "WAITING", "c": "FAILED"}
+    (batch,) = full("batch", "list", "--json").json["batches"]
+    assert batch["where"] == {"status": "FAILED", "to": "b@", "subject": "your order"}
+
+
 def test_a_look_as_json(full: Terminal) -> None:
     """A script gets the same."""
     told = full("resend", "--where", "domain=example.co", "--json").json

@@ -54,6 +54,18 @@ def test_each_key_narrows(store):
     assert ids(store, "until=2026-01-01", "error=refused", "domain=example.co") == ["m0", "m3", "m7", "m8", "m9"]
 
 
+def test_a_part_of_recipient_and_subject(store):
+    """Both are parts of what is written, in capitals or not; what a hand made a number or a list breaks nothing."""
+    store.put(failed(1, to="Taro YAMADA <taro@example.com>", subject="ご注文 Order 77"))
+    store.put(failed(2, to=["taro@example.com"], subject=77))
+    store.put(failed(3, to=5, subject=None))
+    assert ids(store, "to=yamada <TARO@") == ["m1"]
+    assert ids(store, "to=taro") == ids(store, "subject=77") == ["m1", "m2"]
+    assert ids(store, "subject=ご注文 ORDER", "to=example.com") == ["m1"]
+    assert ids(store, "to=t4@example.co") == ["m4"]
+    assert ids(store, "subject=nothing") == []
+
+
 @pytest.mark.parametrize(
     ("pair", "says"),
     [
@@ -66,6 +78,7 @@ def test_each_key_narrows(store):
         ("until=2026-01-01T09:00", "until: '2026-01-01T09:00' is neither"),
         ("day=2026-1-1x", "day: '2026-1-1x' is neither|day: must be a date"),
         ("domain=a@example.com", "domain: 'a@example.com' is no whole domain"),
+        ("to=", "to: is empty"),
         ("domain=localhost", "domain: 'localhost' is no whole domain"),
     ],
 )
@@ -86,8 +99,11 @@ def test_what_contradicts_itself():
 
 def test_it_is_kept_as_plain_values():
     """What was asked comes back from the item of the batch as it was."""
-    asked = where.of(["state=held", "error=x", "text=y", "since=2026-01-01", "domain=a.com", "tag=t"])
+    asked = where.of(
+        ["state=held", "error=x", "text=y", "since=2026-01-01", "domain=a.com", "tag=t", "to=b@", "subject=c"]
+    )
     assert where.of_json(asked.as_json()) == asked
+    assert {name: asked.as_json()[name] for name in ("to", "subject")} == {"to": "b@", "subject": "c"}
     assert where.of_json(Where().as_json()).state is Status.FAILED
 
 
