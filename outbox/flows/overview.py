@@ -1,22 +1,25 @@
 """How the service stands, from its indexes and its small shared items: bounded queries, never a scan."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from outbox.core import clock, places
-from outbox.core.ports import Due, Register, Store
+from outbox.core.ports import Register, Store
 from outbox.core.rate import Rate
-from outbox.core.states import PROBLEMS
+from outbox.core.states import PROBLEMS, Status
 from outbox.flows import limiter
+from outbox.flows.activity import last_minute
 from outbox.flows.switch import State
 
 # Counting more costs more than knowing it is worth.
 CAP = 1000
-PAGE = 100
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+A_FEW = 5
+READERS = 16
+LANES = (*places.lanes(urgent=True), *places.lanes(urgent=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,11 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The switch, what waits for a person, what waits for its time, and the rate."""
+    """The switch, what waits for a person, what waits for its time, and the rate.
+
+    `oldest_unsent`: since when a mail waits at the longest that should have gone, be it due or FAILED or UNKNOWN.
+    `sent_last_minute`: what got to history in the last 60 seconds, sent or cancelled.
+    """
 
     line: State
     problems: Mapping[str, Count]
@@ -46,6 +53,8 @@ class Overview:
     oldest_due: datetime | None
     next_slot: datetime | None
     rate: Rate | None
+    oldest_unsent: datetime | None = None
+    sent_last_minute: Count | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Give all of it for a script."""
@@ -59,6 +68,8 @@ class Overview:
                 "oldest": clock.text(self.oldest_due) if self.oldest_due else None,
             },
             "rate": rate | {"next_slot": self.next_slot.isoformat() if self.next_slot else None},
+            "oldest_unsent": clock.text(self.oldest_unsent) if self.oldest_unsent else None,
+            "sent_last_minute": self.sent_last_minute.as_json() if self.sent_last_minute else None,
         }
 
 
@@ -70,33 +81,81 @@ def switch_json(state: State) -> dict[str, Any]:
 
 
 def overview(store: Store, register: Register, rate: Rate | None, state: State, now: datetime) -> Overview:
-    """Look at everything once."""
-    problems = {str(status): _problems(store, status) for status in sorted(PROBLEMS)}
-    due, known = _due(store, now), _due(store, NEVER)
-    oldest = clock.parse(min((entry.due_at for entry in due), default=None))
-    # More than the cap in one lane, and what lies behind it there was not seen.
-    unseen = max(Counter(entry.lane for entry in known).values(), default=0) > CAP
-    later = _capped(len(known) - len(due), unseen=unseen)
-    return Overview(state, problems, _capped(len(due)), later, oldest, _next_slot(register), rate)
+    """Look at everything once, side by side; no row is read.
+
+    29 queries, 37 in the first minute of a day. They give at most 1,001 entries of each problem state and 5 of the
+    oldest, 64 of each of 16 lanes, and of eight partitions of history what the last minute brought, of each up to one
+    more than the rate.
+    """
+    most = rate.per_minute + 1 if rate else CAP
+    with ThreadPoolExecutor(READERS) as pool:
+        minute = pool.submit(last_minute, store, lambda: now, most)
+        slot = pool.submit(_next_slot, register)
+        oldest = pool.map(partial(_oldest_problem, store), (Status.FAILED, Status.UNKNOWN))
+        problems = pool.map(partial(_problems, store), sorted(PROBLEMS))
+        lanes = _Lanes(list(pool.map(partial(_lane, store), LANES)), clock.text(now))
+        due = lanes.oldest
+        unsent = [moment for moment in (due, *oldest) if moment is not None]
+        return Overview(
+            state,
+            dict(zip(map(str, sorted(PROBLEMS)), problems, strict=True)),
+            lanes.due_now,
+            lanes.due_later,
+            due,
+            slot.result(),
+            rate,
+            oldest_unsent=min(unsent, default=None),
+            sent_last_minute=Count(minute.result(), minute.result() >= most),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """When the next of each lane are due, up to a number; a lane with so many may have more behind them."""
+
+    times: Sequence[Sequence[str]]
+    now: str
+
+    @property
+    def due_now(self) -> Count:
+        """Count what is due; a lane of which all that was seen is due may have more."""
+        due = sum(time <= self.now for lane in self.times for time in lane)
+        return _capped(due, unseen=any(len(lane) >= _most_of_a_lane() and lane[-1] <= self.now for lane in self.times))
+
+    @property
+    def due_later(self) -> Count:
+        """Count what is not due yet."""
+        later = sum(time > self.now for lane in self.times for time in lane)
+        return _capped(later, unseen=any(len(lane) >= _most_of_a_lane() for lane in self.times))
+
+    @property
+    def oldest(self) -> datetime | None:
+        """Give the moment since which something is due."""
+        moments = (clock.parse(time) for lane in self.times for time in lane if time <= self.now)
+        return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _problems(store: Store, status: str) -> Count:
-    number, cursor = 0, None
-    while True:
-        page = store.by_problem(status, PAGE, cursor)
-        number, cursor = number + len(page.items), page.cursor
-        if cursor is None or number >= CAP:
-            return Count(number, cursor is not None)
+    return _capped(len(store.entries("problems", status, CAP + 1)))
 
 
-def _due(store: Store, until: datetime) -> list[Due]:
-    """List what is due by then; the index alone is read, no row and no body."""
-    lanes = (*places.lanes(urgent=True), *places.lanes(urgent=False))
-    return [entry for lane in lanes for entry in store.due(lane, until, CAP + 1)]
+def _oldest_problem(store: Store, status: str) -> datetime | None:
+    """Give when the one that waits longest got there; a few are asked, should a hand have made the first no moment."""
+    moments = (clock.parse(entry["problem_at"]) for entry in store.entries("problems", status, A_FEW))
+    return next((moment for moment in moments if moment is not None), None)
+
+
+def _lane(store: Store, lane: str) -> list[str]:
+    return [str(entry["due_at"]) for entry in store.entries("due", lane, _most_of_a_lane())]
+
+
+def _most_of_a_lane() -> int:
+    """Give each lane its share of what is counted, and one more."""
+    return -(-CAP // len(LANES)) + 1
 
 
 def _capped(number: int, *, unseen: bool = False) -> Count:
-    return Count(min(max(0, number), CAP), number > CAP or unseen)
+    return Count(min(number, CAP), number > CAP or unseen)
 
 
 def _next_slot(register: Register) -> datetime | None:

@@ -1,5 +1,7 @@
 """What people do with history, once on DynamoDB's own tables: its expressions, pages and types."""
 
+from datetime import timedelta
+
 import boto3
 import pytest
 from moto import mock_aws
@@ -14,12 +16,15 @@ from outbox.core.errors import Lost, NeedsConfirmation, WrongState
 from outbox.core.places import BOUNCE
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.flows.activity import HOUR, Activity
 from outbox.flows.again import Again, links
 from outbox.flows.doctor import Doctor
 from outbox.flows.forget import Forget
 from outbox.flows.history import History, Sought
+from outbox.flows.overview import overview
 from outbox.flows.support import Support
-from outbox.testing import MemoryFiles, TickingClock
+from outbox.flows.switch import State
+from outbox.testing import MemoryFiles, MemoryRegister, TickingClock
 from outbox.testing.bounces import MemorySuppressions
 from tests.conftest import make_mail
 from tests.store import tables
@@ -72,6 +77,61 @@ def test_look(store, clock, sent):
     assert [kept.row.id for kept in history.look(Sought(to="cc@example.com"))] == newest
     assert [kept.row.id for kept in history.look(Sought(bounced=True))] == ["m-07"]
     assert [each.mail_id for each in history.bounces()] == ["m-07"]
+
+
+def walk(page_of):
+    """Go through all pages."""
+    pages, after = [], ""
+    while not pages or after:
+        page = page_of(after)
+        pages.append(page)
+        after = page.after
+    return pages
+
+
+def test_pages(store, clock, sent):
+    """The tables take every place in a walk, also where mails have the same time and days are asked for."""
+    for number in range(30):
+        sent(f"m-{number:02d}", cc=["cc@example.com"], tags=["odd"] if number % 2 else [])
+        came_back(store, clock, number, f"d-m-{number:02d}", "cc@example.com")
+        clock.forward(hours=number % 3 == 0)
+    history = History(store, clock)
+    newest = [f"m-{number:02d}" for number in reversed(range(30))]
+    for size, question in ((4, {}), (7, {"to": "cc@example.com"}), (9, {"to": TARO, "since": "2025-12-01"})):
+        pages = walk(lambda after, size=size, question=question: history.page(Sought(**question), size, after))
+        found = [kept for page in pages for kept in page.mails]
+        assert sorted((kept.row.id for kept in found), reverse=True) == newest
+        assert [kept.row.finished_at for kept in found] == sorted((k.row.finished_at for k in found), reverse=True)
+        assert all(len(kept.bounces) == 1 for kept in found)
+    odd = walk(lambda after: history.page(Sought(tag="odd"), 4, after))
+    assert sorted((kept.row.id for page in odd for kept in page.mails), reverse=True) == newest[::2]
+    bounced = walk(lambda after: history.page(Sought(bounced=True), 4, after))
+    assert sorted((kept.row.id for page in bounced for kept in page.mails), reverse=True) == newest
+    for question in ({}, {"to": "cc@example.com"}):
+        bounces = walk(lambda after, question=question: history.bounces_page(**question, size=4, after=after))
+        assert sorted((each.mail_id for page in bounces for each in page.bounces), reverse=True) == newest
+
+
+def test_how_things_stand(store, clock, sent):
+    """The chart and the overview ask the tables' own indexes."""
+    for number in range(12):
+        sent(f"m-{number}")
+        clock.forward(seconds=10)
+    Outbox(store=store, now=clock).enqueue(make_mail(), idempotency_key="waits")
+    clock.forward(minutes=6)
+
+    chart = Activity(store, clock)(HOUR)
+    seen = overview(store, MemoryRegister(), None, State(), clock())
+
+    assert [(bucket.finished, bucket.waiting) for bucket in chart.buckets[-9:]] == [
+        (6, 0),
+        (6, 0),
+        *[(0, 0)] * 5,
+        (0, 1),
+        (0, 0),
+    ]
+    assert (str(seen.due_now), seen.oldest_unsent) == ("1", clock() - timedelta(minutes=1))
+    assert str(seen.sent_last_minute) == "0"
 
 
 def test_send_again(store, clock, sent):
