@@ -18,8 +18,9 @@ from outbox.core.row import Row, whole
 from outbox.core.states import DUE, PROBLEMS, Status, check
 from outbox.core.text import shorten
 
-# A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail.
-LOST_DOORBELL = timedelta(minutes=5)
+# A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail. Longer than a lease, so that
+# a claim within the first minute can leave the row where it is in the index.
+LOST_DOORBELL = timedelta(minutes=4)
 # The mail that met the stop is due again soon; until the line goes, dispatch leaves it alone.
 STOPPED = timedelta(seconds=30)
 LONGEST_REASON = 1000
@@ -76,16 +77,23 @@ def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
 
 
 def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) -> tuple[Expect, Patch]:
-    """Take a row to send it: the write that decides who calls the API. Uses its id, revision, status and urgency."""
-    expect = Expect({"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)})
+    """Take a row to send it: the write that decides who calls the API. Uses its id, revision, status and place.
+
+    The lease ends at `due_at`. A row that is due a little later than the lease asked for stays where it is: to move it
+    in the index costs two more writes.
+    """
+    equals = {"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)}
     assign = {
         "status": str(Status.SENDING),
         "revision": whole(item.get("revision")) + 1,
         "claim": token,
         "claimed_at": clock.text(now),
-        **due(Row(item), now + lease),
     }
-    return expect, Patch(assign, PROBLEM_INDEX)
+    place, due_at = due(Row(item), now + lease), Row(item).due_at
+    if due_at and now + lease <= due_at <= now + LOST_DOORBELL and item.get("lane") == place["lane"]:
+        # A person who moves it at this moment makes the claim fail, and rings again.
+        return Expect(equals | {"due_at": item["due_at"], "lane": item["lane"]}), Patch(assign, PROBLEM_INDEX)
+    return Expect(equals), Patch(assign | place, PROBLEM_INDEX)
 
 
 def claimed(row: Row) -> Expect:

@@ -25,7 +25,7 @@ from outbox.flows.find import expired
 
 PAGE = 100
 OUTBOX, HISTORY = "outbox", "history"
-# Dispatch looks at a PENDING row five minutes after its doorbell; so late, it certainly does not.
+# Dispatch looks at a PENDING row four minutes after its doorbell; so late, it certainly does not.
 LATE = timedelta(minutes=10)
 # Seconds since 1970 reach this in the year 5138: it is milliseconds, as JavaScript counts.
 MILLISECONDS = 10**11

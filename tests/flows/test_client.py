@@ -44,7 +44,7 @@ def test_a_time_without_a_zone_is_refused(service, mail, at):
 def test_a_lost_doorbell_is_made_good_by_dispatch(service, mail):
     """A row whose stream record never came is sent within minutes."""
     mail_id = service.outbox.enqueue(mail()).id
-    service.clock.forward(minutes=4)
+    service.clock.forward(minutes=3)
     service.dispatch()
     assert service.status(mail_id) == "PENDING"
     service.clock.forward(minutes=1)

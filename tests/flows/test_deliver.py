@@ -144,7 +144,7 @@ def test_a_worker_killed_between_claim_and_settle_loses_nothing_and_sends_nothin
     for _ in range(3):
         service.deliver(bells)
         service.ring_until_quiet()
-    service.clock.forward(seconds=170)
+    service.clock.forward(seconds=230)
     service.dispatch()
     assert service.status(mail_id) == "SENDING", "the lease is not over"
     service.clock.forward(seconds=20)

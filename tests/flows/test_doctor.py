@@ -128,7 +128,7 @@ def test_a_row_nobody_would_find(service, doctor, mail, broken):
 def test_a_pending_row_nobody_heard(service, doctor, mail):
     """Ten minutes after its time something is wrong; it is told and not sent unasked."""
     mail_id = service.outbox.enqueue(mail()).id
-    service.clock.forward(minutes=15)
+    service.clock.forward(minutes=14)
     assert list(doctor()) == []
     service.clock.forward(seconds=1)
     (finding,) = doctor(repair=True)

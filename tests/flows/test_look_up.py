@@ -221,7 +221,7 @@ def test_a_worker_that_died_is_looked_up_too(service, mail):
     mail_id = service.outbox.enqueue(mail()).id
     with pytest.raises(Dies):
         service.sender().send(service.doorbells()[0].seen, service.clock(), service.deadline)
-    service.clock.forward(minutes=3, seconds=1)
+    service.clock.forward(minutes=4, seconds=1)
     assert service.dispatch() == {"checking": 1}
     until_settled(service, mail_id)
     assert (service.status(mail_id), service.row(mail_id).delivery_id) == ("SENT", "1")
@@ -273,7 +273,7 @@ def test_the_late_answer_of_a_slow_worker_ends_the_doubt(service, mail):
     """While the row is being looked up, the worker that called comes back with the id."""
 
     def answer(sent):
-        service.clock.forward(seconds=200)
+        service.clock.forward(seconds=260)
         assert service.dispatch() == {"checking": 1}
         return service.api.accept(sent)
 
