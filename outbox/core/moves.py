@@ -18,8 +18,8 @@ from outbox.core.row import Row, whole
 from outbox.core.states import DUE, PROBLEMS, Status, check
 from outbox.core.text import shorten
 
-# A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail. Longer than a lease, so that
-# a claim within the first minute can leave the row where it is in the index.
+# A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail. Longer than a lease, so
+# that a claim within the first minute can leave the row where it is in the index.
 LOST_DOORBELL = timedelta(minutes=4)
 # The mail that met the stop is due again soon; until the line goes, dispatch leaves it alone.
 STOPPED = timedelta(seconds=30)

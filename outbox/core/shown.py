@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 # Joiners make emoji and some scripts readable and move nothing.
@@ -55,5 +56,9 @@ def _plain(value: object) -> Any:  # noqa: ANN401  whatever JSON takes
         return sorted(value, key=str)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, Decimal):
+        # As a number where one says the same, which is nearly always.
+        number = int(value) if value == value.to_integral_value() else float(value)
+        return number if Decimal(repr(number)) == value else str(value)
     message = f"{type(value).__name__} has no form in JSON"
     raise TypeError(message)

@@ -11,6 +11,7 @@ write that names the batch, so a batch can die anywhere, be continued and even r
 Rows that are sent again wait for dispatch, which sends them within the rate; they ring nobody.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from outbox.flows import correct
 from outbox.flows.batch_row import Action, Deed
 from outbox.flows.batch_run import RUNNING, STOPPED, Pages, Progress, Report, Run, never, patiently, retried, update
 from outbox.flows.bulk_write import Judge
+from outbox.flows.find import everything as all_of
 from outbox.flows.support import check_who
 from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.where import Place, Where, chunks, of_json, walk
@@ -42,6 +44,8 @@ SIZE = 100
 # Ids beside the item: 256 bytes each at the most, far below the 400 KB an item takes.
 IDS = 500
 ASKED = 100
+# As `places.new_id` makes them.
+ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 RESEND = Action("resend")
 
 __all__ = ["Action", "Batches", "NoBatch", "Preview", "Progress", "Report", "Trial"]
@@ -83,6 +87,7 @@ class Batches:
     """Looks at, starts, runs and stops batches; `pause` waits seconds between the tries of a row.
 
     `judge` sorts what a store or register raises: what is "refused" ends a run at once, all else is tried again.
+    `look`: how many rows to go through at most to tell how many are meant, for who cannot wait.
     """
 
     store: Store
@@ -93,10 +98,11 @@ class Batches:
     suppression: SuppressionList | NoSuppression = field(default_factory=NoSuppression)
     threads: int = THREADS
     judge: Judge = retried
+    look: int | None = None
 
     def preview(self, where: Where, limit: int = 5, action: Action = RESEND) -> Preview:
         """Count the rows that an action would meet, up to 100,000, and show some; changes nothing."""
-        rows = where.rows(self.store)
+        rows, cut = self._looked(where)
         sample: list[Row] = []
         counts: Counter[str] = Counter()
         left: Counter[str] = Counter()
@@ -107,7 +113,7 @@ class Batches:
             sample += met[: limit - len(sample)]
             counts["rows"] += len(met)
             counts["suppressed"] += self._suppressed(met)
-        more = next(rows, None) is not None
+        more = next(rows, None) is not None or cut()
         excluded = {why: number for why, number in {**left, **self._nearly(where)}.items() if number}
         return Preview(counts["rows"], more, tuple(sample), counts["suppressed"], excluded)
 
@@ -124,10 +130,11 @@ class Batches:
                     trials += [_tried(whole, some) for whole in self._whole([row])]
         return counts[True], counts[False], trials
 
-    def start(self, where: Where, action: Action, who: str, *, everything: bool = False) -> str:
+    def start(self, where: Where, action: Action, who: str, *, everything: bool = False, batch: str = "") -> str:
         """Write a batch down and give its id; `run` carries it out. Raises `InvalidRequest`, `InvalidMail`.
 
-        `everything`: nothing was said of the rows, and that is meant.
+        `everything`: nothing was said of the rows, and that is meant. `batch`: an id of `places.new_id`, given out
+        before; who asks twice under it starts one batch.
         """
         check_who(who)
         action.check(where)
@@ -135,13 +142,14 @@ class Batches:
             message = "nothing was said of which rows are meant; all FAILED ones are meant only when that is said"
             raise InvalidRequest(message)
         now = self.clock()
-        batch = places.new_id(now)
+        batch = batch or places.new_id(now)
         pages = [*chunks(where.ids, IDS)]
         for number, ids in enumerate(pages):
             self._write(_ids(batch, number), {"ids": ids})
-        count = len(where.ids) or sum(1 for _ in islice(where.rows(self.store), MOST + 1))
+        rows, cut = self._looked(where)
+        count = len(where.ids) or sum(1 for _ in islice(rows, MOST + 1))
         item: dict[str, Any] = {"who": who, "at": clock.text(now), "where": where.as_json(), "action": action.as_json()}
-        item |= {"state": RUNNING, "expected": min(count, MOST), "more": count > MOST, "pages": len(pages)}
+        item |= {"state": RUNNING, "expected": min(count, MOST), "more": count > MOST or cut(), "pages": len(pages)}
         self._write(_name(batch), item)
         update(self.register, "batches", lambda there: _listed(batch, there), self.pause, self.judge)
         return batch
@@ -185,8 +193,16 @@ class Batches:
         items = ((batch, self.register.get(_name(batch))) for batch in ids)
         return [Report.of(batch, item, self.clock()) for batch, item in items if item is not None]
 
+    def _looked(self, where: Where) -> tuple[Iterator[Row], Callable[[], bool]]:
+        """Go through the rows that are meant, and tell in the end whether there are others that were not looked at."""
+        if self.look is None or where.ids:
+            return where.rows(self.store), never
+        items = all_of(partial(where.page, self.store))
+        rows = (Row(item) for item in islice(items, self.look) if where.matches(item))
+        return rows, lambda: next(items, None) is not None
+
     def _write(self, name: str, new: dict[str, Any]) -> None:
-        # Nobody else knows the name yet: a swap that is lost was our own, whose answer was lost.
+        # Nobody else knows the name yet: a swap that is lost was our own, asked for twice or its answer lost.
         patiently(lambda: self.register.swap(name, None, new), self.pause, self.judge)
 
     def _item(self, batch: str) -> Item:

@@ -70,6 +70,8 @@ class Report:
     failed: int
     trouble: str = ""
     alive: bool = False
+    # The rows were named one by one; `where` says nothing of them but their state.
+    by_ids: bool = False
 
     @classmethod
     def of(cls, batch: str, item: Item, now: datetime) -> "Report":
@@ -88,6 +90,7 @@ class Report:
             failed=whole(item.get("failed")),
             trouble=str(item.get("trouble", "")),
             alive=_alive(item, now),
+            by_ids=whole(item.get("pages")) > 0,
         )
 
     @property

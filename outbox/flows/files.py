@@ -120,7 +120,7 @@ def complete(files: Readable, row: Row) -> Row:
         return row
     if stored.size > LARGEST_BODY:
         raise RowBroken("body.size", f"is {stored.size}; at most {LARGEST_BODY} are allowed")
-    with closing(_verified(files, stored, TEXTS)) as stream:
+    with closing(verified(files, stored, TEXTS)) as stream:
         parts = _parts(stream.read())
     on_row = {name: part for name, part in row.item.items() if name != "body"}
     return Row({**parts, **on_row})
@@ -137,7 +137,7 @@ def opened(files: Readable, mail: Mail) -> Iterator[Mail]:
         for attachment in mail.attachments:
             content = attachment.content
             if isinstance(content, StoredFile):
-                content = stack.enter_context(closing(_verified(files, content, attachment.name)))
+                content = stack.enter_context(closing(verified(files, content, attachment.name)))
             attachments.append(Attachment(attachment.name, content, attachment.mime))
         yield mail.but(attachments=attachments) if attachments else mail
 
@@ -192,8 +192,11 @@ def _stored_source(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
         raise FileLost(name, GONE) from None
 
 
-def _verified(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
-    """Read a stored file into a stream of our own and check it, so that not a byte of a wrong one is sent."""
+def verified(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
+    """Read a stored file into a stream of our own and check it, so that not a byte of a wrong one goes out.
+
+    Raises `FileLost`, by the name people know.
+    """
     with closing(_stored_source(files, stored, name)) as source, ExitStack() as stack:
         # Not one that spools: asking it for its length, as an HTTP client does, would write it to disk after all.
         target = io.BytesIO() if stored.size <= SMALL else stack.enter_context(tempfile.TemporaryFile())

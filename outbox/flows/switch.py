@@ -18,6 +18,7 @@ NAME = "switch"
 # Every worker obeys within five seconds: it believes what it read for two, and a call under way is let end.
 BELIEVED_SECONDS = 2.0
 TRIES = 10
+ENDS = (".", "!", "?", "。", "！", "？")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,12 @@ class SharedSwitch:
         with self._lock:
             self._known = (state, self._monotonic())
         return state
+
+
+def sentence(reason: str, who: str) -> str:
+    """Say why a person stops all sending, as a sentence: on the mails more follows. Who it was is reason enough."""
+    reason = " ".join(reason.split()) or f"paused by {who}"
+    return reason if reason.endswith(ENDS) else f"{reason}."
 
 
 def _state(item: Mapping[str, Any]) -> State:

@@ -140,10 +140,24 @@ def test_status_with_a_broken_rate_item(terminal: Terminal, item: dict[str, Any]
     assert terminal("status", "--json").json["rate"] == {"next_slot": None}
 
 
+def test_status_tells_what_should_have_gone_and_what_went(terminal: Terminal) -> None:
+    """Since when the oldest mail waits that should be gone, and how many went in the last minute, is one line each."""
+    terminal.write_sent("gone")
+    terminal.service.clock.forward(seconds=50)
+    terminal.write_failed("bad")
+    terminal.write_sent("there")
+
+    document, shown_ = terminal("status", "--json").json, terminal("status").out
+
+    assert document["oldest_unsent"] == "2026-01-01T00:00:50.000Z"
+    assert document["sent_last_minute"] == {"count": 2, "more": False}
+    for told in (f"oldest unsent  since {shown(document['oldest_unsent'])}", "last minute    2   sent or cancelled"):
+        assert told in shown_
+
+
 def test_counts_are_capped(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A count that would go on is cut short and says so, in every index."""
+    """A count that would go on is cut short and says so, in every index; of one lane no more than its share."""
     monkeypatch.setattr(overview, "CAP", 4)
-    monkeypatch.setattr(overview, "PAGE", 2)
     for number in range(5):
         terminal.write_failed(f"failed-{number}")
     lane = places.lane("x", urgent=False)
@@ -154,8 +168,8 @@ def test_counts_are_capped(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) 
     document = terminal("status", "--json").json
 
     assert document["problems"]["FAILED"] == {"count": 4, "more": True}
-    assert document["due"]["now"] == {"count": 4, "more": True}
-    assert document["due"]["later"]["more"] is True
+    assert document["due"]["now"] == {"count": 2, "more": True}
+    assert document["due"]["later"] == {"count": 0, "more": True}
     assert "4+" in terminal("status").out
 
 
@@ -209,7 +223,7 @@ def test_show_says_what_to_do_about_an_unknown_mail(terminal: Terminal) -> None:
 
     out = terminal("show", "u").out
 
-    for told in ("then `confirm` or `resend`", "outbox confirm u", "outbox resend u"):
+    for told in ("then confirm that it was sent", "outbox confirm u", "outbox resend u"):
         assert told in out
 
 

@@ -4,6 +4,7 @@ import os
 import random
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from outbox.adapters.outcome import outcome
+from outbox.core import places
 from outbox.core.errors import InvalidMail, InvalidRequest, Lost, Rejected, TooLarge
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
@@ -642,3 +644,41 @@ def test_tags_typed_as_a_set_are_no_change(batches, store, clock, correction):
     assert batches.try_out(FAILED, action)[:2] == (0, 1)
     assert batches.run(batches.start(FAILED, action, "alice")).skipped == {"needs no correction": 1}
     assert batches.try_out(FAILED, Action("edit", ("tag-=a",)))[:2] == (1, 0)
+
+
+def test_who_cannot_wait_counts_a_few(batches, store, clock):
+    """With a bound a preview and a start look at so many rows and say that there are more; the batch meets all."""
+    fill(store, clock, 30)
+    quick = replace(batches, look=20)
+
+    assert (quick.preview(FAILED).count, quick.preview(FAILED).more) == (20, True)
+    assert (quick.preview(FAILED).count, replace(batches, look=30).preview(FAILED).more) == (20, False)
+    nobody = quick.preview(replace(FAILED, subject="of nobody"))
+    assert (nobody.count, nobody.more) == (0, True)
+    batch = quick.start(FAILED, RESEND, "alice")
+    assert (quick.show(batch).expected, quick.show(batch).more) == (20, True)
+    assert quick.run(batch).done == 30
+
+
+def test_an_id_that_was_given_out_starts_one_batch(batches, store, clock):
+    """Who asks twice under one id gets one batch, even when both ask at once."""
+    fill(store, clock, 3)
+    batch = places.new_id(clock())
+
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(batches.start, FAILED, RESEND, who, batch=batch) for who in ("alice", "bob")]
+    assert {each.result() for each in asked} == {batch}
+
+    assert [report.id for report in batches.latest()] == [batch]
+    assert batches.run(batch).done == 3
+    with pytest.raises(BatchOver):
+        batches.run(batches.start(FAILED, RESEND, "alice", batch=batch))
+
+
+def test_rows_that_were_named_are_told_apart(batches, store, clock):
+    """A report says whether the rows were named one by one."""
+    ids = fill(store, clock, 2)
+
+    named, listed = (batches.start(meant, RESEND, "alice") for meant in (replace(FAILED, ids=tuple(ids)), FAILED))
+
+    assert (batches.show(named).by_ids, batches.show(listed).by_ids) == (True, False)

@@ -3,6 +3,7 @@
 import json
 import sys
 import unicodedata
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,3 +48,10 @@ def test_every_character_at_once() -> None:
     # Two lone surrogates side by side are read back as the one character they encode; nothing else differs.
     without = "".join(char for char in everything if unicodedata.category(char) != "Cs")
     assert json.loads(dumps(without)) == without
+
+
+def test_numbers_of_the_table() -> None:
+    """A number that JSON can hold is one, also beyond whole numbers; only more digits than that become text."""
+    said = {"price": Decimal("1.5"), "thousand": Decimal("1E+3"), "exact": Decimal("0.12345678901234567890123456789")}
+
+    assert dumps(said) == '{"price": 1.5, "thousand": 1000, "exact": "0.12345678901234567890123456789"}'

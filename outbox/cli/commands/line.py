@@ -10,7 +10,7 @@ from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json
 from outbox.cli.safe import cell, local
 from outbox.flows.overview import Overview, overview, switch_json
-from outbox.flows.switch import State
+from outbox.flows.switch import State, sentence
 from outbox.wiring.desk import Desk
 
 BY_NEW_CREDENTIALS = "It was stopped because the mail API refused the account: new credentials let it go by themselves."
@@ -29,7 +29,7 @@ def pause(
     cli = begin(context, as_json=as_json)
     desk = cli.control
     before = desk.switch.state()
-    state = desk.switch.pause(desk.who, _sentence(reason.strip() or f"paused by {desk.who}"))
+    state = desk.switch.pause(desk.who, sentence(reason, desk.who))
     if cli.as_json:
         output.document(switch_json(state) | {"changed": not before.stopped})
         return
@@ -59,7 +59,7 @@ def resume(context: typer.Context, *, as_json: Json = False) -> None:
 def status(context: typer.Context, *, as_json: Json = False) -> None:
     """Tell whether mails go, how many wait for a person and how many for their time, and how the rate stands.
 
-    Counts end at 1,000 each; nothing is scanned.
+    A count that was cut short, at 1,000 or before, has a «+»; nothing is scanned.
     """
     cli = begin(context, as_json=as_json)
     desk = cli.control
@@ -71,11 +71,6 @@ def status(context: typer.Context, *, as_json: Json = False) -> None:
     if seen.line.stopped and seen.line.account:
         output.say(BY_NEW_CREDENTIALS)
     output.show(_table(cli, desk, seen))
-
-
-def _sentence(reason: str) -> str:
-    """End it as a sentence: on the mails more follows."""
-    return reason if reason.endswith((".", "!", "?", "。", "！", "？")) else f"{reason}."
 
 
 def _told(state: State) -> str:
@@ -97,9 +92,12 @@ def _table(cli: Cli, desk: Desk, seen: Overview) -> Table:
     oldest = f", the oldest since {local(seen.oldest_due)}" if seen.oldest_due else ""
     table.add_row("due now", cell(f"{seen.due_now}{oldest}"))
     table.add_row("due later", cell(f"{seen.due_later}   scheduled, put off, or being sent or looked up just now"))
+    unsent = f"since {local(seen.oldest_unsent)}" if seen.oldest_unsent else "none"
+    table.add_row("oldest unsent", cell(unsent))
     rate = seen.rate
     allowed = f"{rate.per_minute:,} a minute, burst {rate.burst:,}" if rate else "not known here; --stack tells it"
     table.add_row("rate", cell(allowed))
+    table.add_row("last minute", cell(f"{seen.sent_last_minute or 0}   sent or cancelled"))
     table.add_row("next slot", cell(_slot(seen, desk)))
     return table
 
