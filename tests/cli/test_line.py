@@ -113,7 +113,7 @@ def test_status(terminal: Terminal) -> None:
     assert document["due"] == {
         "now": {"count": 1, "more": False},
         "later": {"count": 1, "more": False},
-        "oldest": "2026-01-01T00:05:00.000Z",
+        "oldest": "2026-01-01T00:04:00.000Z",
     }
     assert document["rate"] == {
         "per_minute": 120,
