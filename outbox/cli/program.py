@@ -12,6 +12,7 @@ from outbox.cli import output
 from outbox.cli.commands import (
     act,
     batch,
+    console,
     delete,
     demo,
     doctor,
@@ -124,6 +125,7 @@ app.command()(resend.resend)
 app.add_typer(batch.app, name="batch")
 app.command()(export.export)
 app.command()(act.cancel)
+app.command()(act.reopen)
 app.command()(act.hold)
 app.command()(act.release)
 app.command()(act.confirm)
@@ -137,6 +139,7 @@ app.command()(restore.restore)
 app.command()(line.pause)
 app.command()(line.resume)
 app.command()(line.status)
+app.command()(console.console)
 app.command()(up.up)
 app.command()(demo.demo)
 

@@ -80,20 +80,23 @@ def switch_json(state: State) -> dict[str, Any]:
     return {"stopped": state.stopped, "reason": state.reason, "by": state.by, "since": since, "refused": refused}
 
 
-def overview(store: Store, register: Register, rate: Rate | None, state: State, now: datetime) -> Overview:
-    """Look at everything once, side by side; no row is read.
+def overview(  # noqa: PLR0913  what all workers share is in many places
+    store: Store, register: Register, rate: Rate | None, state: State, now: datetime, cap: int | None = None
+) -> Overview:
+    """Look at everything once, side by side; no row is read. `cap`: where counting ends, for who asks often.
 
     29 queries, 37 in the first minute of a day. They give at most 1,001 entries of each problem state and 5 of the
     oldest, 64 of each of 16 lanes, and of eight partitions of history what the last minute brought, of each up to one
     more than the rate.
     """
-    most = rate.per_minute + 1 if rate else CAP
+    cap = cap or CAP
+    most = rate.per_minute + 1 if rate else cap
     with ThreadPoolExecutor(READERS) as pool:
         minute = pool.submit(last_minute, store, lambda: now, most)
         slot = pool.submit(_next_slot, register)
         oldest = pool.map(partial(_oldest_problem, store), (Status.FAILED, Status.UNKNOWN))
-        problems = pool.map(partial(_problems, store), sorted(PROBLEMS))
-        lanes = _Lanes(list(pool.map(partial(_lane, store), LANES)), clock.text(now))
+        problems = pool.map(partial(_problems, store, cap), sorted(PROBLEMS))
+        lanes = _Lanes(list(pool.map(partial(_lane, store, _share(cap)), LANES)), clock.text(now), cap)
         due = lanes.oldest
         unsent = [moment for moment in (due, *oldest) if moment is not None]
         return Overview(
@@ -115,18 +118,20 @@ class _Lanes:
 
     times: Sequence[Sequence[str]]
     now: str
+    cap: int
 
     @property
     def due_now(self) -> Count:
         """Count what is due; a lane of which all that was seen is due may have more."""
         due = sum(time <= self.now for lane in self.times for time in lane)
-        return _capped(due, unseen=any(len(lane) >= _most_of_a_lane() and lane[-1] <= self.now for lane in self.times))
+        full = [lane for lane in self.times if len(lane) >= _share(self.cap)]
+        return _capped(due, self.cap, unseen=any(lane[-1] <= self.now for lane in full))
 
     @property
     def due_later(self) -> Count:
         """Count what is not due yet."""
         later = sum(time > self.now for lane in self.times for time in lane)
-        return _capped(later, unseen=any(len(lane) >= _most_of_a_lane() for lane in self.times))
+        return _capped(later, self.cap, unseen=any(len(lane) >= _share(self.cap) for lane in self.times))
 
     @property
     def oldest(self) -> datetime | None:
@@ -135,8 +140,8 @@ class _Lanes:
         return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _problems(store: Store, status: str) -> Count:
-    return _capped(len(store.entries("problems", status, CAP + 1)))
+def _problems(store: Store, cap: int, status: str) -> Count:
+    return _capped(len(store.entries("problems", status, cap + 1)), cap)
 
 
 def _oldest_problem(store: Store, status: str) -> datetime | None:
@@ -145,17 +150,17 @@ def _oldest_problem(store: Store, status: str) -> datetime | None:
     return next((moment for moment in moments if moment is not None), None)
 
 
-def _lane(store: Store, lane: str) -> list[str]:
-    return [str(entry["due_at"]) for entry in store.entries("due", lane, _most_of_a_lane())]
+def _lane(store: Store, most: int, lane: str) -> list[str]:
+    return [str(entry["due_at"]) for entry in store.entries("due", lane, most)]
 
 
-def _most_of_a_lane() -> int:
+def _share(cap: int) -> int:
     """Give each lane its share of what is counted, and one more."""
-    return -(-CAP // len(LANES)) + 1
+    return -(-cap // len(LANES)) + 1
 
 
-def _capped(number: int, *, unseen: bool = False) -> Count:
-    return Count(min(number, CAP), number > CAP or unseen)
+def _capped(number: int, cap: int, *, unseen: bool = False) -> Count:
+    return Count(min(number, cap), number > cap or unseen)
 
 
 def _next_slot(register: Register) -> datetime | None:

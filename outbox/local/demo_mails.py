@@ -14,6 +14,8 @@ from outbox.core.states import Status
 SHOP = "Example Shop <shop@example.com>"
 GONE = "gone@example.com"
 REFUSED, CORRECTED = "hanako@exampel.com", "hanako@example.com"
+# The one that is left for whoever looks at the demo.
+LEFT = "jiro@exampel.com"
 LATE = timedelta(seconds=8)
 RETRY_AFTER = 3
 ORDER_KEY = "order-1042-confirmation"
@@ -127,6 +129,13 @@ def scenes() -> list[Scene]:
             fault={"mode": "refuse_address"},
         ),
         Scene(
+            "refused, for you to correct",
+            _mail(LEFT, "Your seat is reserved", text="Row 12, seat 7. Please be there at 18:30."),
+            "FAILED with the API's reason, until you correct its address and send it again",
+            fault={"mode": "refuse_address"},
+            ends=Status.FAILED,
+        ),
+        Scene(
             "during a 429",
             _mail("busy@example.com", "News", text="There is news."),
             f"waits the {RETRY_AFTER} s the API asks for without blame, then sent once",
@@ -185,6 +194,11 @@ def _refused(seen: Seen) -> Iterator[str]:
         yield "it arrived at the address the API refuses"
 
 
+def _left(seen: Seen) -> Iterator[str]:
+    if "refused" not in seen.row.reason:
+        yield f"its reason is none of the mail API's: {seen.row.reason}"
+
+
 def _throttled(seen: Seen) -> Iterator[str]:
     put_off = seen.event("put off")
     since = clock.parse(put_off.get("at"))
@@ -228,6 +242,7 @@ CHECKS = {
     "once more to that address": _suppressed,
     "scheduled": _scheduled,
     "refused address": _refused,
+    "refused, for you to correct": _left,
     "during a 429": _throttled,
     "during a 500": _unknown,
 }

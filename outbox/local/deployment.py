@@ -46,6 +46,14 @@ def client(service: str, **account: str) -> Any:  # noqa: ANN401  Another type f
     )
 
 
+def session(**account: str) -> boto3.Session:
+    """Make a session of the embedded AWS, whatever profile or proxy the shell has set."""
+    inner: Any = botocore.session.Session(NO_SHELL)
+    inner.set_default_client_config(Config(proxies={}))
+    arguments: Any = {"botocore_session": inner, **account}
+    return boto3.Session(**arguments)
+
+
 def template_path() -> Path:
     """Find template.yaml: at the top of a checkout, or inside an installed wheel."""
     return _shipped("template.yaml")

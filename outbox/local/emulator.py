@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-VERSION = "1.5.33"  # What the filters below replace and the README's list of differences was measured on.
+VERSION = "1.5.33"  # What is replaced below and the README's list of differences was measured on.
 
 
 def main() -> None:
@@ -21,11 +21,12 @@ def main() -> None:
     threading.Thread(target=_end_with_stdin, args=(directory,), daemon=True).start()
 
     from ministack import app  # noqa: PLC0415  Reads its settings and starts threads when imported.
-    from ministack.services import lambda_svc, scheduler  # noqa: PLC0415
+    from ministack.services import dynamodb, lambda_svc, scheduler  # noqa: PLC0415
 
-    from outbox.local import filters  # noqa: PLC0415
+    from outbox.local import filters, indexes  # noqa: PLC0415
 
     lambda_svc._match_esm_filter = filters.matches  # noqa: SLF001  Its own differs from AWS on missing attributes.
+    indexes.install(dynamodb)  # Its own way makes each page of a Query as dear as the whole partition.
     scheduler._SCHEDULE_TICK_INTERVAL = 1  # noqa: SLF001  Ten seconds late is not every minute.
     sys.argv = ["ministack"]
     app.main()

@@ -28,6 +28,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+import boto3
+
 from outbox.local import deployment, emulator
 
 ACCOUNT_ID = "000000000000"
@@ -143,6 +145,12 @@ class LocalStack:
     def client(self, service: str) -> Any:  # noqa: ANN401  Another type for each service.
         """Make a boto3 client for this stack."""
         return deployment.client(service, **self.boto3_arguments)
+
+    def session(self) -> boto3.Session:
+        """Make a boto3 session for this stack that knows nothing of the shell; the endpoint is not part of one."""
+        return deployment.session(
+            **{name: part for name, part in self.boto3_arguments.items() if name != "endpoint_url"}
+        )
 
     def invoke(self, function: str, event: object) -> Any:  # noqa: ANN401  Whatever the handler returns.
         """Run a function of ``info.functions``, such as ``deliver``, now and return its answer."""

@@ -58,11 +58,12 @@ class Connect(Protocol):
         """Find the tables. Raises `MissingSettings`."""
 
 
-def connect(options: Options, *, control: bool = False) -> Desk:
-    """Find the tables and make the clients. Raises `MissingSettings` naming all, and what botocore raises."""
-    # botocore reads AWS_DEFAULT_REGION alone, while every other SDK and Lambda go by AWS_REGION.
-    region = options.region or os.environ.get("AWS_REGION") or None
-    session = boto3.Session(profile_name=options.profile or None, region_name=region)
+def connect(options: Options, *, control: bool = False, session: boto3.Session | None = None) -> Desk:
+    """Find the tables and make the clients. Raises `MissingSettings` naming all, and what botocore raises.
+
+    `session`: another account than the one the options and the shell name.
+    """
+    session = session or _session(options)
     endpoint: dict[str, Any] = {"endpoint_url": options.endpoint_url} if options.endpoint_url else {}
     names = OUTPUTS | (CONTROL if control else {})
     stack = _stack(options, session, endpoint, names) if options.stack and session.region_name else {}
@@ -87,6 +88,12 @@ def connect(options: Options, *, control: bool = False) -> Desk:
             lambda table: copied(session, endpoint, settings, table),
         ),
     )
+
+
+def _session(options: Options) -> boto3.Session:
+    # botocore reads AWS_DEFAULT_REGION alone, while every other SDK and Lambda go by AWS_REGION.
+    region = options.region or os.environ.get("AWS_REGION") or None
+    return boto3.Session(profile_name=options.profile or None, region_name=region)
 
 
 def who(options: Options, session: boto3.Session, endpoint: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ AWS = (
 )
 COMMANDS = (
     *("send", "find", "show", "edit", "resend", "cancel", "hold", "release", "confirm"),
-    *("pause", "resume", "status", "up", "demo"),
+    *("pause", "resume", "status", "console", "up", "demo"),
     *("history", "bounces", "suppressed", "forget", "delete", "doctor"),
     *("import", "batch", "export", "restore"),
 )

@@ -3,23 +3,35 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import httpx
 import pytest
+from bs4 import BeautifulSoup, Tag
 
 pytestmark = pytest.mark.stack
 
 COMMAND = [sys.executable, "-m", "outbox.cli.app"]
 SCENES = (
     *("plain mail", "HTML with cc", "Japanese text", "with an order, in one transaction", "scheduled"),
-    *("refused address", "during a 429", "during a 500", "with three files"),
+    *("refused address", "refused, for you to correct", "during a 429", "during a 500", "with three files"),
     *("an address that bounces", "once more to that address"),
 )
-UNSENT = ("during a 500", "once more to that address")
+# What a shell may have set: nothing of it may lead the demo, or its console, to another account.
+HOSTILE = {
+    "AWS_PROFILE": "leaked",
+    "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+    "AWS_SESSION_TOKEN": "leaked",
+    "OUTBOX_TABLE": "leaked",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+}
+UNSENT = ("refused, for you to correct", "during a 500", "once more to that address")
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -49,14 +61,23 @@ def test_ends_by_itself() -> None:
 @pytest.fixture(scope="module")
 def demo() -> Iterator[dict[str, Any]]:
     """Start a demo that stays up and give its report."""
-    process = subprocess.Popen([*COMMAND, "demo", "--json"], env=environment(), stdout=subprocess.PIPE, text=True)
+    env = environment(**HOSTILE)
+    process = subprocess.Popen([*COMMAND, "demo", "--json"], env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        yield json.loads(process.stdout.readline())
+        report = json.loads(process.stdout.readline())
+        yield report
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         process.stdout.close()
+    assert not listens(report["console_url"])
+
+
+def listens(url: str) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", httpx.URL(url).port or 0)) == 0
 
 
 def outbox(demo: dict[str, Any], *arguments: str, **more: str) -> tuple[int, Any]:
@@ -122,6 +143,42 @@ def test_a_person_decides(demo: dict[str, Any]) -> None:
     assert document["row"]["timeline"][-1]["who"] == "root"
     assert outbox(demo, "cancel", mail_id, "--yes", OUTBOX_ACTOR="alice")[0] == 0
     assert outbox(demo, "hold", mail_id)[0] == 1
+
+
+def form_of(page: httpx.Response, action: str) -> dict[str, str]:
+    """Give what a browser would send of a form, without its buttons."""
+    form = BeautifulSoup(page.text, "html.parser").select_one(f'form[action="{action}"]')
+    assert isinstance(form, Tag), page.text
+    fields = {str(part["name"]): str(part.get("value", "")) for part in form.select("input[name]:not([type=checkbox])")}
+    return fields | {str(part["name"]): part.text.removeprefix("\n") for part in form.select("textarea[name]")}
+
+
+def test_a_failed_mail_is_corrected_in_the_console(demo: dict[str, Any]) -> None:
+    """From the printed address: the mail and its reason, the corrected address, saved and sent; it arrives."""
+    waiting = named(demo, "refused, for you to correct")["id"]
+    with httpx.Client(trust_env=False, follow_redirects=True, timeout=20) as browser:
+        first = browser.get(demo["console_url"])
+        base = f"http://{first.url.netloc.decode()}"
+        page = BeautifulSoup(first.text, "html.parser")
+        link = next(link for link in page.select("a[data-key=open]") if link.text.strip() == "Your seat is reserved")
+        mail = browser.get(f"{base}{link['href']}")
+        assert "invalid format" in mail.text
+        edit = BeautifulSoup(mail.text, "html.parser").select_one("a[data-key=e]")
+        assert edit is not None
+        form = form_of(browser.get(f"{base}{edit['href']}"), "/mail/edit")
+        sent = browser.post(f"{base}/mail/edit", data=form | {"to": "jiro@example.com", "send": "yes"})
+
+        assert sent.status_code == 200
+    row = until(demo, waiting, "SENT")["row"]
+    assert row["to"] == "jiro@example.com"
+    assert "root" in [event["who"] for event in row["timeline"]]
+
+
+def test_its_console_is_for_who_started_it(demo: dict[str, Any]) -> None:
+    """Without the token of the printed address nobody gets in."""
+    base = demo["console_url"].partition("/sign-in")[0]
+
+    assert httpx.get(f"{base}/", trust_env=False, follow_redirects=True).url.path == "/sign-in"
 
 
 def named(demo: dict[str, Any], name: str) -> dict[str, Any]:

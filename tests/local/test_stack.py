@@ -1,13 +1,19 @@
 """The local stack is the real template, closed towards the shell and the network."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -323,3 +329,33 @@ def test_schedule_runs_dispatch(tmp_path: Path) -> None:
             return any("aws.scheduler" in each["message"] for each in events)
 
         assert probe.eventually(started, seconds=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_up_brings_its_console(scratch: Path, number: signal.Signals) -> None:
+    """`outbox up` runs the console on its own tables, whatever the shell says, and it ends with the command."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "outbox.cli.app", "up", "--json"],
+        env=os.environ | HOSTILE | {"TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        info = json.loads(process.stdout.readline())
+        parts = urlsplit(info["console_url"])
+        browser = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(CookieJar())
+        )
+        with browser.open(info["console_url"], timeout=10) as page:
+            assert "root" in page.read().decode()
+            assert urlsplit(page.url).path == "/"
+        process.send_signal(number)
+        assert process.wait(20) == (0 if number is signal.SIGTERM else -number)
+        with socket.socket() as connection:
+            assert connection.connect_ex((str(parts.hostname), int(parts.port or 0))) != 0
+        assert probe.eventually(lambda: not list(scratch.iterdir()), seconds=15)
+    finally:
+        process.kill()
+        process.communicate()

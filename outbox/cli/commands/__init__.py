@@ -1,1 +1,1 @@
-"""One file a command; `resend`, `cancel`, `hold` and `release` share one, for they differ in one call."""
+"""One file a command; `cancel`, `reopen`, `hold`, `release` and `confirm` share one, for they differ in one call."""

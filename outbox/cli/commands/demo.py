@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,17 +12,27 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox.cli import output, views
-from outbox.cli.commands.up import needs_local
+from outbox.cli.commands.up import ConsolePort
 from outbox.cli.desk import Cli, begin
+from outbox.cli.extra import needs
 from outbox.cli.options import Json
 from outbox.cli.problems import Failure
 from outbox.cli.safe import cell
 from outbox.core.shown import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from outbox.local.demo import Report
     from outbox.local.stack import LocalStack, StackInfo
 
+    Console = Callable[[LocalStack], AbstractContextManager[str]]
+
+TRY = (
+    "Find out why «Your seat is reserved» FAILED, correct its address to @example.com, save and send: it arrives.",
+    "«Password reset» is UNKNOWN: was it sent or not? «And again» FAILED as well: its address had bounced.",
+)
 HONESTLY = "Dispatch, which the template starts once a minute, was started every second here, so that nobody waits."
 
 
@@ -32,28 +42,31 @@ def demo(
     leave: Annotated[
         bool, typer.Option("--exit", help="End by itself; status 0 only if all came out as it should.")
     ] = False,
+    console_port: ConsolePort = 0,
     as_json: Json = False,
 ) -> None:
     """Start everything as `outbox up` does, send real mails, some into trouble, and check what becomes of them.
 
-    Ends with a table of every mail, where it is and why; then stays up to play with until Ctrl-C.
+    Ends with a table of every mail, where it is and why; then stays up to play with, in the console, until Ctrl-C.
     """
     cli = begin(context, as_json=as_json)
     try:
         # The emulator and the web server are in an extra, and slow to import.
+        from outbox.cli import serving  # noqa: PLC0415
         from outbox.local.stack import LocalStackError  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise needs_local(error, as_json=cli.as_json) from error
+        raise needs("local", error, as_json=cli.as_json) from error
     signal.signal(signal.SIGTERM, _end)
     try:
-        good = _play(cli, stay=not leave)
+        with nullcontext() if leave else serving.taken_here(console_port, cli) as listener:
+            good = _play(cli, serving.beside(listener) if listener else None)
     except LocalStackError as error:
         output.failure(Failure("LocalStackError", str(error)), as_json=cli.as_json)
         good = False
     raise typer.Exit(0 if good else 1)
 
 
-def _play(cli: Cli, *, stay: bool) -> bool:
+def _play(cli: Cli, console: "Console | None") -> bool:
     from outbox.local import demo as local  # noqa: PLC0415
     from outbox.local.demo import PARAMETERS  # noqa: PLC0415
     from outbox.local.stack import LocalStack  # noqa: PLC0415
@@ -65,8 +78,10 @@ def _play(cli: Cli, *, stay: bool) -> bool:
         with progress:
             stack = down.enter_context(LocalStack(parameters=PARAMETERS, say=say))
             report = local.run(stack, say)
-        _tell(cli, report, stack.info, stay=stay)
-        return report.ok and (not stay or _stay(stack))
+        # Who leaves at once has nothing of a console.
+        url = down.enter_context(console(stack)) if console else None
+        _tell(cli, report, stack.info, url)
+        return report.ok and (url is None or _stay(stack))
 
 
 def _stay(stack: "LocalStack") -> bool:
@@ -79,7 +94,7 @@ def _stay(stack: "LocalStack") -> bool:
     return False
 
 
-def _tell(cli: Cli, report: "Report", info: "StackInfo", *, stay: bool) -> None:
+def _tell(cli: Cli, report: "Report", info: "StackInfo", console_url: str | None) -> None:
     if cli.as_json:
         mails = [outcome.as_json() for outcome in report.outcomes]
         output.document(
@@ -89,6 +104,7 @@ def _tell(cli: Cli, report: "Report", info: "StackInfo", *, stay: bool) -> None:
                 "wrong": report.wrong,
                 "mails": mails,
                 "stack": info.as_dict(),
+                "console_url": console_url,
             }
         )
         return
@@ -98,9 +114,8 @@ def _tell(cli: Cli, report: "Report", info: "StackInfo", *, stay: bool) -> None:
         output.say(f"Not as it should be, {line}")
     if report.ok:
         output.say(f"All {len(report.outcomes)} mails came out as they should, in {report.seconds} s.")
-    if stay:
-        for line in _next(report, info):
-            output.say(line)
+    for line in _next(report, info, console_url) if console_url else []:
+        output.say(line)
 
 
 def _table(report: "Report") -> Table:
@@ -118,15 +133,18 @@ def _table(report: "Report") -> Table:
     return table
 
 
-def _next(report: "Report", info: "StackInfo") -> list[str]:
+def _next(report: "Report", info: "StackInfo", console_url: str) -> list[str]:
     unsettled = [outcome.row.id for outcome in report.outcomes if outcome.where == "outbox"]
     # With these the shell would ask another account, or as somebody else.
     others = [name for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_DYNAMODB") if name in os.environ]
     return [
         "",
-        f"What arrived: {info.inbox_url}",
+        "Now you, in a browser:",
+        f"  console        {console_url}",
+        f"  what arrived   {info.inbox_url}",
+        *(f"  {line}" for line in TRY),
         "",
-        "Now you, in another terminal:",
+        "Or in another terminal:",
         *([f"  unset {' '.join(others)}"] if others else []),
         f"  export AWS_ENDPOINT_URL={info.aws_endpoint_url} AWS_DEFAULT_REGION={info.region}",
         f"  export AWS_ACCESS_KEY_ID={info.aws_access_key_id} AWS_SECRET_ACCESS_KEY={info.aws_secret_access_key}",

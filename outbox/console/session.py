@@ -1,0 +1,73 @@
+"""Who has signed in: a signed cookie, so that no process needs to remember anything."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outbox.core.text import shorten
+
+COOKIE = "outbox-console"
+# A working day after the last thing done; then one signs in again.
+LASTS = 12 * 60 * 60
+# A browser drops a cookie of more than 4 KB, its name and flags included.
+MOST_NOTES, LONGEST_NOTE, LONGEST_COOKIE = 3, 300, 3800
+
+
+def new_token() -> str:
+    """Make what a form must carry."""
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(slots=True)
+class Session:
+    """What the cookie holds: the person's name and stamp, the token forms carry, and what is to be told once.
+
+    `new`: the browser has no cookie of it yet; the first whole page gives it one.
+    """
+
+    name: str = ""
+    stamp: str = ""
+    csrf: str = field(default_factory=new_token)
+    told: list[dict[str, Any]] = field(default_factory=list)
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Reads and writes sessions; `secure`: the browser sends the cookie over HTTPS only.
+
+    Browsers do not tell ports of one name apart: two consoles there need two names of the `cookie`.
+    """
+
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    secure: bool = False
+    cookie: str = COOKIE
+
+    def read(self, request: Request) -> Session:
+        """Give the session of a request; a new one if it has none, or one that is over or not ours."""
+        try:
+            said = self._signer.loads(request.cookies.get(self.cookie, ""), max_age=LASTS)
+            return Session(str(said["name"]), str(said["stamp"]), str(said["csrf"]), list(said["told"]))
+        except (BadData, KeyError, TypeError):
+            return Session(new=True)
+
+    def write(self, response: Response, session: Session) -> None:
+        """Put the session into the answer; out of reach of scripts and of other sites' forms."""
+        told = [{**note, "text": shorten(note["text"], LONGEST_NOTE)} for note in session.told[-MOST_NOTES:]]
+        while len(written := self._signed(session, told)) > LONGEST_COOKIE and told:
+            told.pop(0)
+        response.set_cookie(
+            self.cookie, written, max_age=LASTS, httponly=True, samesite="lax", secure=self.secure, path="/"
+        )
+
+    def _signed(self, session: Session, told: list[dict[str, Any]]) -> str:
+        said = {name: getattr(session, name) for name in ("name", "stamp", "csrf")}
+        return str(self._signer.dumps({**said, "told": told}))
+
+    @property
+    def _signer(self) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self.key, salt="session")
