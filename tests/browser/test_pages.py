@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from outbox.console.access import Role
+from outbox.console.server import for_one, listen
 from outbox.testing import FakeMailApi, MemoryStore, TickingClock
 from tests.browser.conftest import serving
 from tests.browser.scene import LONG, Scene, fill
@@ -71,20 +72,48 @@ def test_nothing_stands_in_the_way_of_assistive_technology(
     windows: Windows, shown: str, scene: Scene, language: str
 ) -> None:
     """No page has a serious or critical violation by axe, in light and dark."""
-    window, axe = windows(shown, language=language), Axe()
+    window = windows(shown, language=language)
     found = []
     for name in each(window, scene):
         assert window.page.locator("html").get_attribute("lang") == language
-        unfold(window)
-        for scheme in ("light", "dark"):
-            window.page.emulate_media(color_scheme=scheme)
-            result = axe.run(window.page, options={"resultTypes": ["violations"]})
-            found += [
-                (name, scheme, each["id"], each["nodes"][0]["html"][:200])
-                for each in result.response["violations"]
-                if each["impact"] in GRAVE
-            ]
+        found += [(name, *each) for each in in_the_way(window)]
     assert found == []
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_nor_on_pages_that_answer(windows: Windows, house: str, memory: Memory, language: str) -> None:
+    """So it is while sending is paused, where something is asked or wrong, and where one signs in."""
+    memory.write_failed("m")
+    memory.write_sent("sent")
+    memory.service.switch.pause("bob", "引っ越し")
+    window = windows(house, language=language).open("/")
+    found = [("paused", *each) for each in in_the_way(window)]
+    window.open("/mail/again?id=sent").click("button[data-key=r]")
+    found += [("asked", *each) for each in in_the_way(window)]
+    window.open("/mail/edit?id=m").page.locator("#to").fill("nobody")
+    window.click("button[name=send][value=yes]")
+    found += [("wrong", *each) for each in in_the_way(window)]
+    window.open("/batch?id=none")
+    found += [("trouble", *each) for each in in_the_way(window)]
+    with for_one(memory.desk, listen()) as url:
+        stranger = windows(url, language=language).open("/")
+        assert stranger.path == "/sign-in"
+        found += [("sign in", *each) for each in in_the_way(stranger)]
+        assert not sticks_out(stranger)
+        windows.close()
+    assert found == []
+
+
+def in_the_way(window: Window) -> list[tuple[str, str, str]]:
+    """List what is grave, in light and dark."""
+    unfold(window)
+    found = []
+    for scheme in ("light", "dark"):
+        window.page.emulate_media(color_scheme=scheme)
+        result = Axe().run(window.page, options={"resultTypes": ["violations"]})
+        grave = [each for each in result.response["violations"] if each["impact"] in GRAVE]
+        found += [(scheme, each["id"], each["nodes"][0]["html"][:200]) for each in grave]
+    return found
 
 
 def test_what_is_looked_for_would_be_found(windows: Windows, shown: str) -> None:
