@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import (
-    DynamoDBRecord,
-    DynamoDBRecordEventName,
-)
 
-from outbox.adapters.wire import plain
+from outbox.adapters.wire import from_wire
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.row import Item
 
@@ -20,9 +16,11 @@ log = structlog.get_logger()
 
 # The function must end by itself before Lambda ends it.
 MARGIN_SECONDS = 2.0
-WRITES = {DynamoDBRecordEventName.INSERT, DynamoDBRecordEventName.MODIFY}
+INSERT, MODIFY, REMOVE = "INSERT", "MODIFY", "REMOVE"
 # So the stream marks what was removed because its time was over, and nothing else.
 TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+# A record as Lambda hands it over: what happened to which row, and the row before and after.
+Record = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -77,17 +75,16 @@ def _answer(done: str, taken: Sequence[tuple[object, str]], again: set[int]) -> 
     return {"batchItemFailures": failed}
 
 
-def _each(event: object, take: Callable[[DynamoDBRecord], T | None]) -> Iterator[tuple[T, str]]:
+def _each(event: object, take: Callable[[Record], T | None]) -> Iterator[tuple[T, str]]:
     """Give what is taken of each record, with its sequence number; what is no such record harms no neighbour."""
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list):
         log.warning("stream.no_records")
         return
-    for raw in records:
+    for record in records:
         try:
-            record = DynamoDBRecord(raw)
             taken = take(record)
-            number = (record.dynamodb.sequence_number or "") if record.dynamodb else ""
+            number = str(_change(record).get("SequenceNumber") or "")
         except Exception:
             log.exception("stream.garbage")
             continue
@@ -95,32 +92,41 @@ def _each(event: object, take: Callable[[DynamoDBRecord], T | None]) -> Iterator
             yield taken, number
 
 
-def _doorbell(record: DynamoDBRecord) -> Doorbell | None:
-    change = record.dynamodb
-    if record.event_name not in WRITES or change is None or set(change.keys) != {"id"}:
+def _doorbell(record: Record) -> Doorbell | None:
+    if record.get("eventName") not in {INSERT, MODIFY} or set(_change(record).get("Keys", ())) != {"id"}:
         log.info("stream.ignored")
         return None
-    return listen(plain(change.old_image or {}), plain(change.new_image or {}))
+    return listen(_image(record, "OldImage"), _image(record, "NewImage"))
 
 
-def _new_row_with_files(record: DynamoDBRecord) -> Item | None:
-    if record.event_name is not DynamoDBRecordEventName.INSERT:
+def _new_row_with_files(record: Record) -> Item | None:
+    if record.get("eventName") != INSERT:
         log.info("stream.ignored")
         return None
-    row = _row(record.dynamodb.new_image if record.dynamodb else None)
+    row = _row(record, "NewImage")
     return row if row and row.get("files") else None
 
 
-def _expired_row(record: DynamoDBRecord) -> Item | None:
-    user = record.user_identity
+def _expired_row(record: Record) -> Item | None:
+    user = record.get("userIdentity")
     by_ttl = isinstance(user, Mapping) and {name: user.get(name) for name in TTL} == TTL
-    if record.event_name is not DynamoDBRecordEventName.REMOVE or not by_ttl:
+    if record.get("eventName") != REMOVE or not by_ttl:
         log.info("stream.ignored")
         return None
-    return _row(record.dynamodb.old_image if record.dynamodb else None)
+    return _row(record, "OldImage")
 
 
-def _row(image: Mapping[str, Any] | None) -> Item | None:
+def _row(record: Record, name: str) -> Item | None:
     """Give a row of ours; None for whatever else it may be."""
-    row = plain(image or {})
+    row = _image(record, name)
     return row if isinstance(row.get("id"), str) else None
+
+
+def _image(record: Record, name: str) -> Item:
+    """Read the row as it was, or is; without any, an empty one."""
+    return from_wire(_change(record).get(name) or {})
+
+
+def _change(record: Record) -> Mapping[str, Any]:
+    change = record.get("dynamodb")
+    return change if isinstance(change, Mapping) else {}

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Context, Decimal
 from typing import Any
@@ -49,8 +49,38 @@ def _typed(value: Any) -> Wire:  # noqa: ANN401  whatever a row holds
 
 
 def from_wire(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Read typed attributes as plain Python: whole numbers as int, others as Decimal, binary as bytes."""
-    return {name: plain(_DESERIALIZER.deserialize(value)) for name, value in attributes.items()}
+    """Read typed attributes as plain Python: whole numbers as int, others as Decimal, binary as it comes.
+
+    That is bytes from the SDK, and base64 in the JSON of a stream record.
+    """
+    return {name: _read(value) for name, value in attributes.items()}
+
+
+def _read(typed: Mapping[str, Any]) -> Any:  # noqa: ANN401  whatever a row holds
+    """Read one value; the SDK's own deserializer looks its way up by name for each."""
+    [(kind, value)] = typed.items()
+    return _READERS[kind](value)
+
+
+def _number(written: str) -> int | Decimal:
+    if len(written) < DIGITS and written.removeprefix("-").isdecimal():
+        return int(written)
+    number: int | Decimal = plain(_DESERIALIZER.deserialize({"N": written}))
+    return number
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "S": lambda value: value,
+    "BOOL": lambda value: value,
+    "B": lambda value: value,
+    "N": _number,
+    "NULL": lambda _: None,
+    "M": from_wire,
+    "L": lambda value: [_read(part) for part in value],
+    "SS": set,
+    "BS": set,
+    "NS": lambda value: {_number(part) for part in value},
+}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  whatever a row holds

@@ -83,7 +83,7 @@ class Sender:
 
         `deadline`: epoch seconds at which this worker ends. A slot that has gone by is not used: the row stays due.
         """
-        self.pause(max(0.0, (slot - self.clock()).total_seconds()))
+        self._wait_for(slot)
         if not self.time_for_one(deadline):
             return Outcome.NO_TIME
         if reason := self.switch.stopped():
@@ -120,6 +120,11 @@ class Sender:
     def time_for_one(self, deadline: float) -> bool:
         """Tell whether a call begun now would end, and be written down, before the deadline."""
         return self.clock().timestamp() + self.api.longest_call + SETTLING <= deadline
+
+    def _wait_for(self, slot: datetime) -> None:
+        # A pause of nothing would still hand the processor to somebody else.
+        if (seconds := (slot - self.clock()).total_seconds()) > 0:
+            self.pause(seconds)
 
     def _claim(self, item: Item) -> Row:
         lease = timedelta(seconds=self.lease_seconds)
@@ -161,7 +166,7 @@ class Sender:
             return slot
         for _ in range(SLOT_TRIES):
             if slots := self.limiter.book(1, urgent=mail.urgent):
-                self.pause(max(0.0, (slots[0] - self.clock()).total_seconds()))
+                self._wait_for(slots[0])
                 return slots[0]
             self.pause(SLOT_PAUSE)
         return slot

@@ -5,6 +5,8 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+import boto3
+
 from outbox.adapters import aws, logs, webhook
 from outbox.adapters.bounces import DynamoBounces, DynamoSuppressions
 from outbox.adapters.webhook_secret import WebhookCredentials
@@ -21,7 +23,8 @@ def hear() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Build the webhook once a process. Raises `MissingSettings`."""
     settings = load(WebhookSettings)
     logs.configure(settings.log_level)
-    client = aws.dynamodb(connections=THREADS + 2)
+    session = boto3.Session()
+    client = aws.dynamodb(session, THREADS + 2)
     rule = Rule(
         settings.suppress_after,
         timedelta(days=settings.suppress_within_days),
@@ -30,6 +33,6 @@ def hear() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     records = DynamoBounces(client, settings.history_table, settings.suppression_table)
     suppressions = DynamoSuppressions(client, settings.suppression_table)
     record = RecordBounces(records, suppressions, clock.now, rule, settings.history_days, THREADS)
-    credentials = WebhookCredentials(aws.secrets_manager(), settings.webhook_secret_id, clock.now)
+    credentials = WebhookCredentials(aws.secrets_manager(session), settings.webhook_secret_id, clock.now)
     config = webhook.Config(credentials, settings.sources)
     return lambda event: webhook.answer(event, config, record)

@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any
 
+import boto3
+
 from outbox.adapters import aws, logs, stream
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
@@ -22,8 +24,9 @@ def _keep() -> Keep:
 def _cleanup() -> Cleanup:
     settings = load(CleanupSettings)
     logs.configure(settings.log_level)
-    store = DynamoStore(aws.dynamodb(), settings.table, settings.history_table)
-    return Cleanup(S3Files(aws.s3(), settings.bucket), (store.get, store.get_finished))
+    session = boto3.Session()
+    store = DynamoStore(aws.dynamodb(session), settings.table, settings.history_table)
+    return Cleanup(S3Files(aws.s3(session), settings.bucket), (store.get, store.get_finished))
 
 
 def keep(event: object) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 
 from outbox.adapters import aws, logs, stream
@@ -55,12 +56,14 @@ def worker() -> Worker:
     """Build the service once a process. Raises `MissingSettings`."""
     settings = load(WorkerSettings)
     logs.configure(settings.log_level)
-    client = aws.dynamodb(connections=settings.threads + 2)
+    # One session for all clients: each of its own would read the SDK's descriptions of AWS again.
+    session, connections = boto3.Session(), settings.threads + 2
+    client = aws.dynamodb(session, connections)
     store = DynamoStore(client, settings.table, settings.history_table)
-    files = S3Files(aws.s3(connections=settings.threads + 2), settings.bucket)
+    files = S3Files(aws.s3(session, connections), settings.bucket)
     suppression = _suppression(settings, client)
     register = DynamoRegister(client, settings.control_table)
-    http = api_client(settings)
+    http = api_client(settings, session)
     switch = SharedSwitch(register, clock.now, time.monotonic)
     limiter = SharedLimiter(register, clock.now, Rate(settings.rate_per_minute, settings.rate_burst), time.sleep)
     start = Starter(settings.dispatch_function)
@@ -85,11 +88,11 @@ def _suppression(settings: WorkerSettings, client: "DynamoDBClient") -> Suppress
     return SuppressionList(DynamoSuppressions(client, settings.suppression_table), clock.now)
 
 
-def api_client(settings: WorkerSettings) -> ApiClient:
+def api_client(settings: WorkerSettings, session: boto3.Session) -> ApiClient:
     """Build the mail API's client: connections kept, no retries, no redirects."""
     seconds = settings.connect_seconds
     timeout = httpx.Timeout(settings.answer_seconds, connect=seconds, write=seconds, pool=seconds)
     pool = httpx.Limits(max_connections=settings.threads, max_keepalive_connections=settings.threads)
     client = httpx.Client(timeout=timeout, limits=pool, headers={"User-Agent": "outbox"})
-    credentials = SecretsManagerCredentials(aws.secrets_manager(), settings.secret_id, clock.now)
+    credentials = SecretsManagerCredentials(aws.secrets_manager(session), settings.secret_id, clock.now)
     return ApiClient(client, settings.mail_api_url, credentials, settings.answer_seconds)
