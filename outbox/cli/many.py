@@ -85,11 +85,11 @@ def carry_out(cli: Cli, meant: Where, action: Action) -> None:
     run(cli, batches, batch)
 
 
-def run(cli: Cli, batches: Batches, batch: str) -> None:
-    """Run a batch under a progress bar; Ctrl-C stops it, and the command that continues it is told."""
+def run(cli: Cli, batches: Batches, batch: str, who: str = "") -> None:
+    """Run a batch, or continue it as `who`, under a bar; Ctrl-C stops it, and the command that continues it is told."""
     try:
         with _interruptible() as stopping, _bar(batches.show(batch)) as progress:
-            report = batches.run(batch, progress, stopping)
+            report = batches.run(batch, progress, stopping, who)
     except KeyboardInterrupt:
         report = batches.show(batch)
     except (BotoCoreError, ClientError):
@@ -110,13 +110,18 @@ def tell(cli: Cli, report: Report) -> None:
         output.say(f"  left alone: {number:,} {why}")
     if report.failed:
         output.say(f"  not written: {report.failed:,}, left to be continued; the last error was {report.trouble}")
+    if report.stopped_by:
+        output.say(f"  stopped by {report.stopped_by}, {local(report.stopped_at)}")
+    if report.continued_by:
+        output.say(f"  continued by {report.continued_by}, {local(report.continued_at)}")
     if command := _next(cli, report):
         output.say(f"To go on: {command}")
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """Give a report for a script."""
-    names = ("id", "state", "who", "at", "expected", "more", "done", "failed", "trouble", "alive")
+    names: tuple[str, ...] = ("id", "state", "who", "at", "expected", "more", "done", "failed", "trouble", "alive")
+    names += ("stopped_by", "stopped_at", "continued_by", "continued_at")
     said: Mapping[str, Any] = {name: getattr(report, name) for name in names}
     return {**said, **{name: dict(getattr(report, name)) for name in ("where", "action", "skipped")}}
 
@@ -203,7 +208,7 @@ def _words(said: Mapping[str, Any]) -> str:
 
 
 def _count(number: int, *, more: bool) -> str:
-    return f"more than {number:,}" if more else f"{number:,}"
+    return f"at least {number:,}" if more else f"{number:,}"
 
 
 @contextmanager

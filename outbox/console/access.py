@@ -39,10 +39,10 @@ class Access(Protocol):
     # What a person types: fields of the sign-in form.
     fields: tuple[str, ...]
 
-    def sign_in(self, given: Mapping[str, str]) -> Person | None:
+    def sign_in(self, given: Mapping[str, str], address: str = "") -> Person | None:
         """Give the person with these credentials; None if there is none. Takes as long either way.
 
-        Raises `TooManyAttempts` where credentials can be guessed.
+        `address`: where it is tried from. Raises `TooManyAttempts` where credentials can be guessed.
         """
 
     def find(self, name: str) -> Person | None:
@@ -56,7 +56,7 @@ class Everybody:
     person: Callable[[], Person]
     fields: tuple[str, ...] = ()
 
-    def sign_in(self, given: Mapping[str, str]) -> Person | None:  # noqa: ARG002  the form of `Access`
+    def sign_in(self, given: Mapping[str, str], address: str = "") -> Person | None:  # noqa: ARG002  the form of `Access`
         """Give the one person."""
         return self.person()
 
@@ -83,7 +83,7 @@ class Token:
         """Give the one person."""
         return Person(self._who(), self._role)
 
-    def sign_in(self, given: Mapping[str, str]) -> Person | None:
+    def sign_in(self, given: Mapping[str, str], address: str = "") -> Person | None:  # noqa: ARG002  the form of `Access`
         """Give the person, for the token."""
         known = hmac.compare_digest(_bytes(given.get("token", "")), _bytes(self.token))
         return self.person if known else None

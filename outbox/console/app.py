@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,8 @@ from starlette.staticfiles import StaticFiles
 from outbox.console import failures, times
 from outbox.console.access import Access, Person, Role
 from outbox.console.ask import LANGUAGE, ZONE, Ask, Draw, Kind, Page
-from outbox.console.guard import LONGEST_BODY, LOOPBACK, Guard, TooLong
+from outbox.console.body import form_of
+from outbox.console.guard import LOOPBACK, Guard, TooLong
 from outbox.console.pages import PAGES
 from outbox.console.render import drawn
 from outbox.console.runner import Runner, ThreadRunner
@@ -27,9 +29,9 @@ from outbox.console.session import Session, Sessions
 from outbox.console.words import accepted, chosen, words
 from outbox.wiring.desk import Desk
 
+T = TypeVar("T")
 STATIC = Path(__file__).parent / "static"
 NOBODY = Person("", Role.VIEW)
-MOST_FIELDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,15 @@ class Front:
     async def answer(self, page: Page, request: Request) -> Response:
         """Answer one request."""
         session = self.sessions.read(request)
-        before = repr(session)
-        form = await _form(request) if page.method == "POST" else FormData()
-        ask = self._ask(request, session, form)
-        response = await run_in_threadpool(self._safely, page, ask)
+        before, name = repr(session), session.name
+        ask = self._ask(request, session)
+        response = await run_in_threadpool(self._safely, self._let_in, page, ask)
+        if response is None:
+            # Nothing that a stranger sends is read, but where one signs in.
+            ask.form = await form_of(request, page.longest) if page.method == "POST" else FormData()
+            response = await run_in_threadpool(self._safely, self._done, page, ask)
+        if session.name != name:
+            self.sessions.changed(session, name)
         # A part of a page that is fetched meanwhile must not put back what was said before.
         if repr(session) != before:
             self.sessions.write(response, session)
@@ -72,23 +79,23 @@ class Front:
     def _confess(self, request: Request) -> Response:
         status = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
-            ask = self._ask(request, Session(), FormData())
+            ask = self._ask(request, Session())
             why = ask.words("The console has made a mistake. Whoever runs it finds in its output what went wrong.")
             return ask.trouble(status, [why, ask.words(failures.LOOK_FIRST)])
         except Exception:  # noqa: BLE001  the mistake may be in what draws every page
             return PlainTextResponse(status.phrase, status)
 
-    def _ask(self, request: Request, session: Session, form: FormData) -> Ask:
+    def _ask(self, request: Request, session: Session) -> Ask:
         tags = accepted(request.headers.get("accept-language", ""))
         spoken = words(chosen([request.cookies.get(LANGUAGE, ""), *tags]))
         zone, now = times.zone(request.cookies.get(ZONE, "")), self.desk.now()
-        return Ask(request, session, NOBODY, spoken, zone, now, self.draw, self.runner, self.access, form)
+        ask = Ask(request, session, NOBODY, spoken, zone, now, self.draw, self.runner, self.access)
+        ask.secure = self.sessions.secure
+        return ask
 
-    def _safely(self, page: Page, ask: Ask) -> Response:
+    def _safely(self, step: Callable[[Page, Ask], T], page: Page, ask: Ask) -> T | Response:
         try:
-            person = self._person(ask.session)
-            ask.person = person or NOBODY
-            return self._refusal(page, ask, person) or page.answer(ask, self.desk)
+            return step(page, ask)
         except failures.EXPECTED as error:
             return ask.trouble(failures.status(error), failures.sentences(error, ask))
 
@@ -99,16 +106,21 @@ class Front:
         person = self.access.find(session.name)
         return person if person is not None and _same(person.stamp, session.stamp) else None
 
-    def _refusal(self, page: Page, ask: Ask, person: Person | None) -> Response | None:
+    def _let_in(self, page: Page, ask: Ask) -> Response | None:
+        person = self._person(ask.session)
+        ask.person = person or NOBODY
         if person is None and not page.open:
             return _sign_in_first(ask)
-        if page.method == "POST" and not _same(ask.form.get("csrf"), ask.session.csrf):
-            why = ask.words("This form is too old, or not one of ours. Nothing was done; load the page again.")
-            return ask.trouble(HTTPStatus.FORBIDDEN, [why])
         if page.role is Role.ACT and not ask.person.acts:
             why = ask.words("You may look, not act. Nothing was done.")
             return ask.trouble(HTTPStatus.FORBIDDEN, [why])
         return None
+
+    def _done(self, page: Page, ask: Ask) -> Response:
+        if page.method == "POST" and not _same(ask.form.get("csrf"), ask.session.csrf):
+            why = ask.words("This form is too old, or not one of ours. Nothing was done; load the page again.")
+            return ask.trouble(HTTPStatus.FORBIDDEN, [why])
+        return page.answer(ask, self.desk)
 
 
 def create_app(  # noqa: PLR0913  all but two have defaults
@@ -121,8 +133,8 @@ def create_app(  # noqa: PLR0913  all but two have defaults
 ) -> Guard:
     """Give the console as an ASGI application that answers to these names; without `sessions`, those of this process.
 
-    `sessions.key` must be the same in all processes that serve one console. `runner` carries batches out, threads of
-    this process unless another is given; it is closed with the application.
+    `sessions.key` must be the same in all processes that serve one console; each knows only who signed out there.
+    `runner` carries batches out, threads of this process unless another is given; it is closed with the application.
     """
     front = Front(desk, access, sessions or Sessions(), runner or ThreadRunner(lambda: desk.batches))
     routes = [_route(front, page) for page in (*PAGES, *pages)]
@@ -131,6 +143,8 @@ def create_app(  # noqa: PLR0913  all but two have defaults
         exception_handlers={HTTPException: front.missing, TooLong: _too_long, Exception: front.bug},
         lifespan=lambda _app: _until_closed(front.runner),
     )
+    # Where a page has no slash at its end, there is none with one: the way there would be over plain HTTP.
+    app.router.redirect_slashes = False
     # Around all of it: also what answers a mistake gets the headers.
     return Guard(app, hosts=hosts, secure=front.sessions.secure)
 
@@ -149,10 +163,6 @@ def _route(front: Front, page: Page) -> Route:
         return await answer(request)
 
     return Route(page.path, endpoint, methods=[page.method], name=f"{page.method} {page.path}")
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=0, max_fields=MOST_FIELDS, max_part_size=LONGEST_BODY)
 
 
 def _same(given: object, known: str) -> bool:

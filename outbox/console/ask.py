@@ -27,6 +27,8 @@ LONGEST_FIELD = 2000
 LANGUAGE, ZONE = "outbox-language", "outbox-zone"
 # No key of a table has more bytes.
 LONGEST_ID, LONGEST_SAID = 2048, 100
+# A reason, an id and some choices fit in, their Japanese written in percents.
+LONGEST_FORM = 65_536
 Draw = Callable[..., str]
 
 
@@ -52,6 +54,8 @@ class Ask:
     runner: Runner
     access: Access
     form: FormData = field(default_factory=FormData)
+    # What a browser remembers goes over HTTPS only.
+    secure: bool = False
 
     @property
     def query(self) -> ImmutableMultiDict[str, str]:
@@ -90,6 +94,11 @@ class Ask:
         """Give all that was asked under a name."""
         listed = self.form.getlist(name) or self.query.getlist(name)
         return [each for each in listed if isinstance(each, str) and each]
+
+    @property
+    def address(self) -> str:
+        """Where it is asked from: behind a proxy, the address of that."""
+        return self.request.client.host if self.request.client else ""
 
     @property
     def fetched(self) -> bool:
@@ -167,6 +176,7 @@ class Page:
     """A page: where it is, what answers, and who may have it. Whatever changes something is a POST and needs ACT.
 
     `open`: also to people who have not signed in. `own`: changes nothing but what the person's own browser remembers.
+    `longest`: more bytes of a form are not read.
     """
 
     path: str
@@ -174,6 +184,7 @@ class Page:
     method: Literal["GET", "POST"] = "GET"
     open: bool = False
     own: bool = False
+    longest: int = LONGEST_FORM
 
     @property
     def role(self) -> Role:

@@ -6,21 +6,22 @@ has typed and what only stood there: that takes the new value, and nothing of th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from hashlib import sha256
 from typing import Any
 
 from outbox.console import times, written
 from outbox.console.ask import Ask
 from outbox.console.content import LONGEST
-from outbox.core import moves
+from outbox.core import clock, moves
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem, RowBroken
 from outbox.core.mail import BODY
 from outbox.core.row import Row, part_of
 from outbox.core.states import Status
+from outbox.flows.edited import changed, differences
 
 FIELDS = tuple(written.WRITE)
-ONE_LINE = ("to", "reply_to", "subject")
+ONE_LINE = ("sender", "to", "reply_to", "subject")
 SCHEDULE, SURE = "schedule", "sure"
 LABELS: Mapping[str, str] = {
     "sender": "Sender",
@@ -40,6 +41,9 @@ LABELS: Mapping[str, str] = {
     SCHEDULE: "Send at",
     SURE: "I have looked: it was not sent",
 }
+# A form that is sent twice is one wish; later the same is asked anew.
+SAME_WISH = timedelta(seconds=30)
+LATEST = 5
 PASSED = "has passed; leave it empty to send at once"
 NO_MOMENT = "is no moment such as 2026-01-31T09:00"
 NOT_TAKEN_AWAY = "can be changed, but taken away only by sending: give a time, or save and send"
@@ -164,6 +168,29 @@ def broken(name: str, value: object) -> bool:
 def doubtful(row: Row) -> bool:
     """Tell whether a mail may have been sent, so that one who sends it again may send it twice."""
     return row.status is Status.UNKNOWN or moves.in_doubt(row)
+
+
+def just_done(ask: Ask, row: Row) -> str:
+    """Give the word for what this very person has done to a mail just now; empty if that was nothing."""
+    mine = [event for event in row.timeline[-LATEST:] if event.get("who") == ask.person.name]
+    at = clock.parse(mine[-1].get("at")) if mine else None
+    return str(mine[-1].get("what")) if at is not None and abs(ask.now - at) < SAME_WISH else ""
+
+
+def done_already(ask: Ask, form: Form, there: Form, row: Row, *, send: bool) -> bool:
+    """Tell whether this very person has saved, and sent, just this just now: the form came twice."""
+    at = form.values[SCHEDULE].strip()
+    if at != there.values[SCHEDULE] and (at or not send):
+        return False
+    wanted = {"edited", "sent again", "scheduled"} if not send else {"scheduled"} if at else {"sent again"}
+    if just_done(ask, row) not in wanted:
+        return False
+    wished = wish(form, there, row, ask, send=False)
+    try:
+        mail = changed(row, wished.changes)
+    except InvalidMail:
+        return False
+    return not differences(row, mail, wished.changes) and all(each.field == SCHEDULE for each in wished.problems)
 
 
 def _is_apart(whole: Row, name: str) -> bool:

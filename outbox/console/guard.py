@@ -10,8 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 STATIC = "/static/"
+KEPT = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
+NO_HOST = frozenset("@/\\?#")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-# A form with the longest mail the API takes fits in, its blanks and Japanese written in percents.
+# Of any page. A form with the longest mail the API takes fits in, its blanks and Japanese written in percents.
 LONGEST_BODY = 16_000_000
 
 PAGE_POLICY = (
@@ -49,7 +51,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         status = self._refused(scope["method"], headers)
-        with_headers = self._with_headers(send, _hostname(f"//{headers.get('host', '')}"), scope["path"])
+        with_headers = self._with_headers(send, _named(headers), scope["path"])
         if status:
             await PlainTextResponse(status.phrase, status)(scope, receive, with_headers)
         else:
@@ -57,7 +59,7 @@ class Guard:
 
     def _refused(self, method: str, headers: Headers) -> HTTPStatus | None:
         # A foreign name that resolves to this machine would make its page the same origin as ours.
-        if _hostname(f"//{headers.get('host', '')}") not in self._hosts:
+        if _named(headers) not in self._hosts:
             return HTTPStatus.MISDIRECTED_REQUEST
         if method not in SAFE_METHODS and not self._own(headers):
             return HTTPStatus.FORBIDDEN
@@ -76,7 +78,7 @@ class Guard:
         # Told of this machine's own name, a browser would take everything else on it for secured, too.
         strict = self._secure and host not in LOOPBACK
         # Style and script are the same for all, and asked for again with their mark.
-        kept = "no-cache" if path.startswith(STATIC) else "no-store"
+        static = path.startswith(STATIC)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -84,6 +86,7 @@ class Guard:
                 for name, value in EVERYWHERE.items():
                     headers.setdefault(name, value)
                 headers.setdefault(POLICY, PAGE_POLICY)
+                kept = "no-cache" if static and message["status"] in KEPT else "no-store"
                 headers.setdefault("Cache-Control", kept)
                 if strict:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
@@ -111,9 +114,13 @@ def _bounded(receive: Receive) -> Receive:
     return receiving
 
 
-def _hostname(url: str) -> str | None:
+def _named(headers: Headers) -> str | None:
+    """Give the name by which the console was asked for; None for what is no name and perhaps a port."""
+    host = headers.get("host", "")
+    if not NO_HOST.isdisjoint(host):
+        return None
     try:
-        return urlsplit(url).hostname
+        return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
 

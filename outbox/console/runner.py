@@ -23,8 +23,11 @@ REMEMBERED = 50
 class Runner(Protocol):
     """Carries batches out somewhere else than in the request that asked for it."""
 
-    def run(self, batch: str) -> None:
-        """Carry a batch out, or on, as soon as there is a hand free; one that is in hand already is left there."""
+    def run(self, batch: str, who: str = "") -> None:
+        """Carry a batch out, or on, as soon as there is a hand free; one that is in hand already is left there.
+
+        `who`: the person who continues it.
+        """
 
     def has(self, batch: str) -> bool:
         """Tell whether a batch is in hand here: being run, or waiting for its turn."""
@@ -48,7 +51,7 @@ class ThreadRunner:
     _in_hand: set[str] = field(default_factory=set)
     _troubles: dict[str, str] = field(default_factory=dict)
 
-    def run(self, batch: str) -> None:
+    def run(self, batch: str, who: str = "") -> None:
         """Carry a batch out, or on, as soon as there is a hand free; one that is in hand already is left there."""
         with self._lock:
             if self._ending.is_set() or batch in self._in_hand:
@@ -56,7 +59,7 @@ class ThreadRunner:
             self._pool = self._pool or ThreadPoolExecutor(self.at_once, "batch")
             self._in_hand.add(batch)
             self._troubles.pop(batch, None)
-            self._pool.submit(self._run, batch)
+            self._pool.submit(self._run, batch, who)
 
     def has(self, batch: str) -> bool:
         """Tell whether a batch is in hand here: being run, or waiting for its turn."""
@@ -78,10 +81,10 @@ class ThreadRunner:
         with self._lock:
             self._in_hand.clear()
 
-    def _run(self, batch: str) -> None:
+    def _run(self, batch: str, who: str) -> None:
         trouble = ""
         try:
-            self.make().run(batch, stopping=self._ending.is_set)
+            self.make().run(batch, stopping=self._ending.is_set, who=who)
         except OutboxError as error:
             trouble = str(error)
         except Exception as error:

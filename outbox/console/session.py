@@ -1,4 +1,4 @@
-"""Who has signed in: a signed cookie, so that no process needs to remember anything."""
+"""Who has signed in: a signed cookie, so that a process needs to remember nothing but who has signed out since."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ def new_token() -> str:
 class Session:
     """What the cookie holds: the person's name and stamp, the token forms carry, and what is to be told once.
 
+    `turn`: how often the person had signed out before; a session of an earlier turn is over.
     `new`: the browser has no cookie of it yet; the first whole page gives it one.
     """
 
@@ -33,6 +34,7 @@ class Session:
     stamp: str = ""
     csrf: str = field(default_factory=new_token)
     told: list[dict[str, Any]] = field(default_factory=list)
+    turn: int = 0
     new: bool = False
 
 
@@ -46,14 +48,24 @@ class Sessions:
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     secure: bool = False
     cookie: str = COOKIE
+    _turns: dict[str, int] = field(default_factory=dict, repr=False)
 
     def read(self, request: Request) -> Session:
         """Give the session of a request; a new one if it has none, or one that is over or not ours."""
         try:
             said = self._signer.loads(request.cookies.get(self.cookie, ""), max_age=LASTS)
-            return Session(str(said["name"]), str(said["stamp"]), str(said["csrf"]), list(said["told"]))
+            name, turn = str(said["name"]), int(said.get("turn", 0))
+            if turn < self._turns.get(name, 0):
+                return Session(new=True)
+            return Session(name, str(said["stamp"]), str(said["csrf"]), list(said["told"]), turn)
         except (BadData, KeyError, TypeError):
             return Session(new=True)
+
+    def changed(self, session: Session, before: str) -> None:
+        """Take note that the session of `before` is another person's now, or nobody's: all of theirs are over."""
+        if before:
+            self._turns[before] = self._turns.get(before, 0) + 1
+        session.turn = self._turns.get(session.name, 0)
 
     def write(self, response: Response, session: Session) -> None:
         """Put the session into the answer; out of reach of scripts and of other sites' forms."""
@@ -65,7 +77,7 @@ class Sessions:
         )
 
     def _signed(self, session: Session, told: list[dict[str, Any]]) -> str:
-        said = {name: getattr(session, name) for name in ("name", "stamp", "csrf")}
+        said = {name: getattr(session, name) for name in ("name", "stamp", "csrf", "turn")}
         return str(self._signer.dumps({**said, "told": told}))
 
     @property

@@ -98,11 +98,11 @@ class Users:
         self._seen = _version(path)
         self._users: Mapping[str, User] | None = read(path)
 
-    def sign_in(self, given: Mapping[str, str]) -> Person | None:
+    def sign_in(self, given: Mapping[str, str], address: str = "") -> Person | None:
         """Give the person of this name and password. Raises `TooManyAttempts`, `NobodyKnown`."""
         name, password = given.get("name", "").strip()[: 2 * LONGEST], given.get("password", "")
         users = self._now()
-        self._attempts.begin(name)
+        self._attempts.begin(name, address)
         # A stranger's name costs what one of the real ones does, the same one each time.
         names = sorted(users)
         known = users.get(name) or users[names[hash(name) % len(names)]]
@@ -111,7 +111,7 @@ class Users:
             right = known.password.matches(password)
         if not right or known.person.name != name:
             return None
-        self._attempts.succeeded(name)
+        self._attempts.succeeded(name, address)
         return known.person
 
     def find(self, name: str) -> Person | None:

@@ -142,8 +142,8 @@ def _text(value: object) -> str:
 
 # How each part is written into the form and read from it.
 WRITE: Mapping[str, Callable[[object], str]] = {
-    "to": line, "cc": addresses, "bcc": addresses, "reply_to": line, "subject": line, "text": lines, "html": lines,
-    CODES: codes, "tags": tags, "urgent": flag,
+    "sender": line, "to": line, "cc": addresses, "bcc": addresses, "reply_to": line, "subject": line, "text": lines,
+    "html": lines, CODES: codes, "tags": tags, "urgent": flag,
 }  # fmt: skip
 READ: Mapping[str, Callable[[str], Any]] = {
     "cc": read_addresses, "bcc": read_addresses, CODES: read_codes, "tags": read_tags, "urgent": bool,

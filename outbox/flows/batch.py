@@ -154,9 +154,12 @@ class Batches:
         update(self.register, "batches", lambda there: _listed(batch, there), self.pause, self.judge)
         return batch
 
-    def run(self, batch: str, progress: Progress | None = None, stopping: Callable[[], bool] = never) -> Report:
+    def run(
+        self, batch: str, progress: Progress | None = None, stopping: Callable[[], bool] = never, who: str = ""
+    ) -> Report:
         """Carry a batch out, or on, until it is done or stopped; `stopping` is asked all the time.
 
+        `who` continues it: that is noted on the batch, and the rows from then on name them.
         Raises `NoBatch`, `BatchOver` for one that is done, `BatchBusy` while somebody else runs it, and at once what
         the store refuses, as `judge` says: a right that is missing. It can be continued then.
         """
@@ -165,27 +168,30 @@ class Batches:
         started = at or self.clock()
         action = Action.of_json(item["action"])
         number = int(item.get("pages", 0))
-        who, by_ids = str(item["who"]), number > 0
-        deed = Deed(self.store, self.clock, self.keep, batch, who, started, where, action, by_ids)
+        deed = Deed(
+            self.store, self.clock, self.keep, batch, who or str(item["who"]), started, where, action, number > 0
+        )
         pages = self._pages(batch, number, where, started)
         run = Run(
-            self.register, self.clock, self.pause, batch, _name(batch), deed, pages, self.threads, stopping, self.judge
-        )
+            self.register, self.clock, self.pause, batch, _name(batch), deed, pages, self.threads, stopping, self.judge,
+            self._noted("continued", who),
+        )  # fmt: skip
         return run(progress or (lambda _report: None))
 
-    def stop(self, batch: str) -> Report:
-        """Stop a batch, whoever runs it; it ends within a second or a hundred rows. Raises `NoBatch`."""
+    def stop(self, batch: str, who: str = "") -> Report:
+        """Stop a batch, whoever runs it, within a second or a hundred rows; `who` is noted. Raises `NoBatch`."""
+        noted = self._noted("stopped", who)
 
         def stopped(there: Item | None) -> Item | None:
-            return {**there, "state": STOPPED} if there and there.get("state") == RUNNING else None
+            return {**there, **noted, "state": STOPPED} if there and there.get("state") == RUNNING else None
 
         self._item(batch)
         update(self.register, _name(batch), stopped, self.pause, self.judge)
         return self.show(batch)
 
-    def show(self, batch: str) -> Report:
-        """Tell how far a batch has come. Raises `NoBatch`."""
-        return Report.of(batch, self._item(batch), self.clock())
+    def show(self, batch: str, *, once: bool = False) -> Report:
+        """Tell how far a batch has come; `once`: without trying again for seconds. Raises `NoBatch`."""
+        return Report.of(batch, self._item(batch, once=once), self.clock())
 
     def latest(self) -> list[Report]:
         """List the latest batches, the last one first."""
@@ -201,12 +207,19 @@ class Batches:
         rows = (Row(item) for item in islice(items, self.look) if where.matches(item))
         return rows, lambda: next(items, None) is not None
 
+    def _noted(self, what: str, who: str) -> dict[str, Any]:
+        if not who:
+            return {}
+        check_who(who)
+        return {f"{what}_by": who, f"{what}_at": clock.text(self.clock())}
+
     def _write(self, name: str, new: dict[str, Any]) -> None:
         # Nobody else knows the name yet: a swap that is lost was our own, asked for twice or its answer lost.
         patiently(lambda: self.register.swap(name, None, new), self.pause, self.judge)
 
-    def _item(self, batch: str) -> Item:
-        item = patiently(partial(self.register.get, _name(batch)), self.pause, self.judge)
+    def _item(self, batch: str, *, once: bool = False) -> Item:
+        read = partial(self.register.get, _name(batch))
+        item = read() if once else patiently(read, self.pause, self.judge)
         if item is None:
             raise NoBatch(batch)
         return item

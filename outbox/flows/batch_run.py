@@ -41,6 +41,7 @@ MOST_FAILED = 100
 MOST_REASONS = 30
 TRIES = 20
 OPEN, FAILED = "open", "failed"
+TEXTS = ("state", "who", "at", "trouble", "stopped_by", "stopped_at", "continued_by", "continued_at")
 
 Pages = Callable[[Any], Iterator[tuple[list[str], Any]]]
 
@@ -72,15 +73,16 @@ class Report:
     alive: bool = False
     # The rows were named one by one; `where` says nothing of them but their state.
     by_ids: bool = False
+    stopped_by: str = ""
+    stopped_at: str = ""
+    continued_by: str = ""
+    continued_at: str = ""
 
     @classmethod
     def of(cls, batch: str, item: Item, now: datetime) -> "Report":
         """Read it from its item."""
         return cls(
             id=batch,
-            state=str(item.get("state", "")),
-            who=str(item.get("who", "")),
-            at=str(item.get("at", "")),
             where=item.get("where") or {},
             action=item.get("action") or {},
             expected=whole(item.get("expected")),
@@ -88,9 +90,9 @@ class Report:
             done=whole(item.get("done")),
             skipped=item.get("skipped") or {},
             failed=whole(item.get("failed")),
-            trouble=str(item.get("trouble", "")),
             alive=_alive(item, now),
             by_ids=whole(item.get("pages")) > 0,
+            **{name: str(item.get(name, "")) for name in TEXTS},
         )
 
     @property
@@ -116,6 +118,7 @@ class Run:
     threads: int
     asked: Callable[[], bool]
     judge: Judge
+    noted: Item = field(default_factory=dict)
     holder: str = field(default_factory=lambda: secrets.token_hex(6))
     item: Item = field(default_factory=dict)
     done: int = 0
@@ -215,7 +218,7 @@ class Run:
         if seen.get("state") == DONE:
             message = f"Batch {self.batch} is done; nothing is left of it."
             raise BatchOver(message)
-        new = {**seen, "state": RUNNING, "holder": self.holder, "lease": self._lease()}
+        new = {**seen, **self.noted, "state": RUNNING, "holder": self.holder, "lease": self._lease()}
         won, there = False, None
         if not _alive(seen, self.clock()):
             won, there = self._swap(seen or None, new)

@@ -47,13 +47,15 @@ class Support:
         """Give a mail wherever it is. Raises `NotFound`."""
         return anywhere(self.store, mail_id)
 
-    def resend(self, mail_id: str, who: str, *, anyway: bool = False) -> Row:
+    def resend(self, mail_id: str, who: str, *, anyway: bool = False, version: str = "") -> Row:
         """Send a mail again, or now instead of later. Raises `NotFound`, `WrongState`.
 
         `anyway`: although its recipient is suppressed; only for a mail that failed for that, and for this one time.
+        `version`: of the row the person decided about; if it is another by now, `ChangedMeanwhile`.
         """
 
         def patch(row: Row) -> Patch:
+            _check_version(row, version)
             if not anyway:
                 return _obeying(moves.pending(row, self.clock(), who, "sent again"))
             if row.status is not Status.FAILED or row.error != SUPPRESSED:
@@ -68,10 +70,11 @@ class Support:
         """Put a mail aside until a person releases it. Raises `NotFound`, `WrongState`."""
         return self._act(mail_id, who, "held", lambda row: moves.held(row, self.clock(), who, note))
 
-    def release(self, mail_id: str, who: str) -> Row:
-        """Let a held mail go: at its time if that is still to come, otherwise now. Raises `NotFound`, `WrongState`."""
+    def release(self, mail_id: str, who: str, *, version: str = "") -> Row:
+        """Let a held mail go: at its time if that is still to come, otherwise now. Raises as `resend`."""
 
         def patch(row: Row) -> Patch:
+            _check_version(row, version)
             if row.status is not Status.HELD:
                 raise WrongState(row.id, _word(row), "released", "only HELD mails are")
             now = self.clock()
@@ -102,11 +105,12 @@ class Support:
         check_who(who)
         return reopen(self.store, self.clock, mail_id, who)
 
-    def confirm(self, mail_id: str, who: str, delivery_id: str = "") -> Row:
-        """Move an UNKNOWN mail to history because a person says it was sent. Raises `NotFound`, `WrongState`."""
+    def confirm(self, mail_id: str, who: str, delivery_id: str = "", *, version: str = "") -> Row:
+        """Move an UNKNOWN mail to history because a person says it was sent. Raises as `resend`."""
         check_who(who)
         for _ in range(TRIES):
             row = self._movable(mail_id, "confirmed as sent")
+            _check_version(row, version)
             if row.status is not Status.UNKNOWN:
                 raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
             finished = doubt.said_sent(row, delivery_id, self.clock(), self.keep, who)
@@ -243,6 +247,11 @@ def check_who(who: str) -> None:
     if not isinstance(who, str) or not 0 < len(who) <= LONGEST_WHO or bad_character(who):
         message = f"who asks must be text of 1 to {LONGEST_WHO} characters without control characters"
         raise InvalidRequest(message)
+
+
+def _check_version(row: Row, version: str) -> None:
+    if version not in ("", row.version):
+        raise ChangedMeanwhile(row.id)
 
 
 def _obeying(patch: Patch) -> Patch:

@@ -39,5 +39,5 @@ def test_a_days_work(windows: Windows, house: str, memory: Memory) -> None:
     window.click(window.button("すべての送信を一時停止"))
     window.sees("引っ越しのため")
     window.click("#resume")
-    window.sees("送信は稼働中です。")
+    window.sees("通常どおり送信しています。")
     assert window.page.locator("html").get_attribute("lang") == "ja"

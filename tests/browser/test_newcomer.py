@@ -95,7 +95,7 @@ def test_pause_and_resume(windows: Windows, console: str, deployed: Deployed, de
 
     window.open("/")
     window.click("#resume")
-    window.sees("Mails go.")
+    window.sees("Sending is on.")
     deployed.settle(2.5)
     deployed.until(mail_id, "SENT", nudge=deployed.dispatch)
     assert deployed.outbox.get(mail_id).attempts == 1

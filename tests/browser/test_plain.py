@@ -27,7 +27,7 @@ def test_pause_and_resume(window: Window, memory: Memory) -> None:
     assert memory.service.switch.state().stopped
 
     window.click("#resume")
-    window.sees("Mails go.")
+    window.sees("Sending is on.")
     assert not memory.service.switch.state().stopped
 
 

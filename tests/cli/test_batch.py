@@ -178,6 +178,8 @@ def test_ctrl_c(full: Terminal) -> None:
     assert f"outbox batch continue {batch}" in ended.out
     report = full("batch", "continue", batch, "--json").json["batch"]
     assert (report["state"], report["done"], len(inner.changes) - before) == ("done", 303, 303)
+    assert report["continued_by"] == "alice"
+    assert "  continued by alice, 20" in full("batch", "show", batch).out
 
 
 def test_on_dynamodb() -> None:

@@ -15,7 +15,7 @@ from outbox.console import users as module
 from outbox.console.access import Role, Token
 from outbox.console.app import create_app
 from outbox.console.ask import own_path
-from outbox.console.attempts import MOST, MOST_OF_A_NAME, WITHIN, Attempts, TooManyAttempts
+from outbox.console.attempts import MOST, MOST_OF_A_NAME, MOST_OF_AN_ADDRESS, WITHIN, Attempts, TooManyAttempts
 from outbox.console.session import COOKIE, LASTS, LONGEST_COOKIE, Session, Sessions
 from outbox.console.users import Password, Users
 from outbox.core.errors import InvalidRequest
@@ -311,20 +311,49 @@ def test_five_failures_of_a_name_a_minute() -> None:
     assert refused(lambda: attempts.begin("alice")) == 1
 
 
-def test_twenty_failures_in_all_and_no_memory_beyond_them() -> None:
-    """A million names are refused by what twenty have used up, and leave nothing behind."""
-    clock = Stopwatch()
-    attempts = Attempts(clock)
-    for number in range(MOST):
-        attempts.begin(f"name {number}")
+@pytest.mark.parametrize("many", [["192.0.2.1"], [f"2001:db8:0:7::{n:x}" for n in range(1, 99)]])
+def test_a_stranger_keeps_nobody_else_out(many: list[str]) -> None:
+    """Twenty failures of an address, or of all addresses one machine has, end its own tries and no others."""
+    attempts = Attempts(Stopwatch())
+    for number in range(MOST_OF_AN_ADDRESS):
+        attempts.begin("alice" if number < MOST_OF_A_NAME else f"name {number}", many[number % len(many)])
 
-    for number in range(1_000_000):
-        try:
-            attempts.begin(f"other {number}")
-        except TooManyAttempts:
-            continue
-        pytest.fail("one more was let try")
+    assert refused(lambda: attempts.begin("bob", many[-1])) == 60
+    for near in ("192.0.2.2", "2001:db8:0:8::1", "::ffff:192.0.2.3"):
+        attempts.begin("alice", near)
+
+
+def test_there_is_an_end_to_all_failures_and_to_memory() -> None:
+    """From a million addresses together no more are looked at than can be, and the rest leave nothing behind."""
+    attempts = Attempts(Stopwatch())
+    for number in range(MOST):
+        attempts.begin("alice", f"address {number}")
+
+    for number in range(100_000):
+        refused_again(attempts, f"name {number}", f"other {number}")
     assert len(attempts._failed) == MOST
+
+
+def refused_again(attempts: Attempts, name: str, address: str) -> None:
+    try:
+        attempts.begin(name, address)
+    except TooManyAttempts:
+        return
+    pytest.fail("one more was let try")
+
+
+def test_the_address_is_that_of_the_connection(at_the_door: Stranger) -> None:
+    """Who guesses from one address does not keep the same name out at another, whatever a header says."""
+    for number in range(MOST_OF_A_NAME + 1):
+        seen = at_the_door.sign_in("alice", f"wrong wrong {number}")
+    assert seen.status == 429
+    at_the_door.headers = at_the_door.headers | {"x-forwarded-for": "192.0.2.9"}
+    assert at_the_door.again().sign_in("alice", ALICE).status == 429
+
+    at_the_door.client = TestClient(
+        at_the_door.app, base_url=ADDRESS, headers=at_the_door.headers, client=("192.0.2.9", 1)
+    )
+    assert at_the_door.sign_in("alice", ALICE).url == f"{ADDRESS}/"
 
 
 def test_what_succeeds_does_not_count() -> None:
@@ -512,6 +541,47 @@ def test_signing_out(at_the_door: Stranger) -> None:
 
     assert seen.notes == ["You are signed out."]
     assert at_the_door.get("/").url.startswith(f"{ADDRESS}/sign-in")
+
+
+def test_signing_out_ends_a_copied_cookie(at_the_door: Stranger) -> None:
+    """What somebody has copied from the browser is worth nothing afterwards; signing in again works."""
+    at_the_door.sign_in("alice", ALICE)
+    copied = at_the_door.client.cookies[COOKIE]
+    at_the_door.post("/sign-out", via="/help")
+
+    at_the_door.again().client.cookies.set(COOKIE, copied)
+    assert at_the_door.get("/").url.startswith(f"{ADDRESS}/sign-in")
+    assert at_the_door.again().sign_in("bob", BOB).url == f"{ADDRESS}/"
+    assert at_the_door.again().sign_in("alice", ALICE).url == f"{ADDRESS}/"
+    assert at_the_door.get("/history").url == f"{ADDRESS}/history"
+
+
+def test_what_a_browser_remembers_goes_over_https_alone(stranger: Stranger, file: Path) -> None:
+    """Language and zone are as secure as who it is."""
+    for secure in (False, True):
+        stranger.meet(Users(file), Sessions(secure=secure))
+        stranger.client = TestClient(stranger.app, base_url="https://localhost", headers=stranger.headers)
+        token = stranger.get("/help").form("/language")["csrf"]
+        for path, fields in (("/language", {"code": "ja"}), ("/settings", {"zone": "UTC"}), ("/settings", {})):
+            said = stranger.client.post(path, data={"csrf": token, **fields}, follow_redirects=False).headers
+            ours = [each for each in said.get_list("set-cookie") if not each.startswith(COOKIE)]
+            assert ours
+            assert all(("secure" in each.lower()) is secure for each in ours)
+
+
+@pytest.mark.parametrize("path", ["/mail/edit", "/many", "/line/pause"])
+def test_nothing_of_a_stranger_is_read(at_the_door: Stranger, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has not signed in is led away before a byte of what they send is looked at."""
+    read: list[str] = []
+    monkeypatch.setattr("outbox.console.app.form_of", lambda *_: read.append("read"))
+    headers = {"origin": ADDRESS, "content-type": "application/x-www-form-urlencoded"}
+    response = at_the_door.client.post(path, content=b"a=&" * 1_000_000, headers=headers, follow_redirects=False)
+
+    assert (response.status_code, response.headers["location"]) == (303, "/sign-in?next=%2F")
+    assert read == []
+    monkeypatch.undo()
+    response = at_the_door.client.post("/sign-in", content=b"a=" * 40_000, headers=headers)
+    assert response.status_code == 413
 
 
 def signed(sessions: Sessions, **parts: str) -> str:

@@ -110,6 +110,21 @@ def test_a_question_carries_what_was_typed(browser: Browser) -> None:
     assert browser.service.api.sent[1].to.email == "hanako@example.com"
 
 
+def test_both_forms_of_one_page_make_two_mails(browser: Browser, old: str) -> None:
+    """To another address is another wish, also on a page that has sent it once: the warning is asked, and it goes."""
+    page = browser.get("/mail/again", id=old)
+    browser.send("/mail/again", same(page))
+
+    asked = browser.send("/mail/again", other(page, "hanako@example.com"))
+    assert "sent again already" in asked.text
+    for _ in range(2):
+        browser.submit(asked, "/mail/again")
+    browser.service.ring_until_quiet()
+
+    assert [mail.to.email for mail in browser.service.api.sent[1:]] == ["taro@example.com", "hanako@example.com"]
+    assert len(made(browser)) == 2
+
+
 @pytest.mark.parametrize("answer", ["", "confirmed"])
 def test_a_double_click_makes_one_mail(browser: Browser, old: str, answer: str) -> None:
     """The same form sent twice leads to the same new mail, also when it said yes to a warning."""

@@ -166,3 +166,46 @@ def test_looking_writes_nothing(browser: Browser) -> None:
     browser.get("/batch/progress", id=batch)
 
     assert repr(browser.service.register.items) == before
+
+
+def test_who_stopped_and_continued_stands_there(browser: Browser) -> None:
+    """Both are named with the time, and the rows name who had them changed after the other one had stopped it."""
+    browser.write_failed("m1")
+    batch = started(browser)
+    browser.name = "car<b>ol"
+    told = browser.post("/batch/stop", id=batch)
+    assert "Stopped by car<b>ol, 2026-" in told.text
+    browser.name = "dave"
+    browser.submit(told, "/batch/continue")
+    until(lambda: not browser.runner.has(batch))
+
+    seen = browser.get("/batch", id=batch)
+
+    assert "Stopped by car<b>ol, 2026-" in seen.text
+    assert "Continued by dave, 2026-" in seen.text
+    assert "Started by bob" in seen.text
+    assert {browser.row("m1").timeline[-1][name] for name in ("who", "batch")} == {"dave", batch}
+
+
+def test_a_batch_that_cannot_be_read_is_told_at_once(browser: Browser) -> None:
+    """Its page is asked for every few seconds, so it is not tried again for ten."""
+    batch, asked = started(browser), []
+
+    def away(name: str) -> None:
+        asked.append(name)
+        raise TimeoutError("held back")
+
+    browser.service.register.get = away  # type: ignore[method-assign, assignment]
+    assert browser.get("/batch/progress", id=batch).status == 502
+    assert browser.get("/batch", id=batch).status == 502
+    assert len(asked) == 2
+
+
+def test_at_least_so_many_in_both_languages(browser: Browser) -> None:
+    """What was not counted to its end says so, with the counter where it belongs."""
+    batch = started(browser)
+    browser.service.register.items[f"batch-{batch}"] |= {"expected": 3, "more": True}
+    assert "0 of at least 3" in browser.get("/batch", id=batch).text
+    browser.client.cookies.set("outbox-language", "ja")
+    assert "3件以上のうち 0件" in browser.get("/batch", id=batch).text
+    assert "3件以上" in browser.get("/batches").text

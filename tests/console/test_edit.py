@@ -237,13 +237,13 @@ def test_neither_text_nor_html(browser: Browser) -> None:
 def test_what_is_wrong_with_no_field_stands_at_the_top(browser: Browser) -> None:
     """A part that the form does not have is named with its rule."""
     browser.write_failed("m")
-    browser.service.store.edit("m", attachments=["x"], sender="nobody")
+    browser.service.store.edit("m", attachments=["x"], encoding=["x"])
 
     page = save(browser, subject="x")
 
     assert page.status == 400
     assert "attachments[0]: must be a map, not text" in page.notes[0]
-    assert "sender: is not one address" in page.notes[0]
+    assert "encoding: must be text, not a list" in page.notes[0]
 
 
 def test_problems_in_japanese(browser: Browser) -> None:
@@ -347,6 +347,21 @@ def test_a_mail_in_doubt_is_sent_only_by_a_tick(browser: Browser) -> None:
     save(browser, send=True, sure="yes")
 
     assert browser.status("m") == "PENDING"
+
+
+def test_a_wrong_sender_is_put_right(browser: Browser) -> None:
+    """It is a field like the others, with its rule beside it."""
+    browser.write_failed("m")
+    browser.service.store.edit("m", sender="nobody at all")
+
+    page = save(browser, send=True)
+    assert page.form("/mail/edit")["sender"] == "nobody at all"
+    assert problems(page).keys() == {"sender"}
+    browser.submit(page, "/mail/edit", sender="Shop <shop@example.com>", button=SEND)
+    browser.service.deliver()
+
+    assert browser.service.api.sent[0].sender.email == "shop@example.com"
+    assert browser.row("m").timeline[2]["changes"] == {"sender": ["nobody at all", "Shop <shop@example.com>"]}
 
 
 def test_an_empty_form_saves_nothing(browser: Browser) -> None:

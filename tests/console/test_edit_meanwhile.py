@@ -162,15 +162,64 @@ def test_gone_meanwhile(browser: Browser) -> None:
 
 
 def test_pressed_twice(browser: Browser) -> None:
-    """The second of two saves meets what the first has written, and adds nothing."""
+    """The second of two saves finds it saved, says so like the first, and adds nothing."""
     browser.write_failed("m")
     form = browser.get("/mail/edit", id="m").form("/mail/edit") | {"subject": "Mine"}
 
-    browser.send("/mail/edit", form)
+    first = browser.send("/mail/edit", form)
     again = browser.send("/mail/edit", form)
 
-    assert "What you typed is what stands there now." in again.notes[0]
+    assert (again.status, again.url, again.notes) == (200, first.url, first.notes)
     assert [each["what"] for each in browser.row("m").timeline].count("edited") == 1
+
+
+@pytest.mark.parametrize("schedule", ["", "2026-01-05T00:00"])
+def test_save_and_send_pressed_twice(browser: Browser, schedule: str) -> None:
+    """However far the mail is by then, it is told as saved; it goes once."""
+    browser.write_failed("m")
+    fields = {"subject": "Mine", "cc": "b@example.com, c@example.com", "schedule": schedule, **dict([SEND])}
+    form = browser.get("/mail/edit", id="m").form("/mail/edit") | fields
+
+    first = browser.send("/mail/edit", form)
+    assert browser.send("/mail/edit", form).notes == first.notes
+    browser.service.deliver()
+    last = browser.send("/mail/edit", form)
+
+    assert last.notes == (first.notes if schedule else ["Saved, and sent."])
+    assert len(browser.service.api.sent) == (0 if schedule else 1)
+
+
+@pytest.mark.parametrize("how", ["other words", "sent after saved", "later", "another person", "time taken away"])
+def test_what_was_not_done_is_not_told_as_done(browser: Browser, how: str) -> None:
+    """A second form that asks for more, comes late or from somebody else is met with what stands there."""
+    browser.write_later("m", hours=2)
+    form = browser.get("/mail/edit", id="m").form("/mail/edit") | {"subject": "Mine"}
+    browser.send("/mail/edit", form)
+    browser.service.clock.forward(seconds=31 if how == "later" else 1)
+    if how == "another person":
+        browser.service.support.edit("m", {"subject": "Theirs"}, "bob")
+    more = {"other words": {"text": "More"}, "sent after saved": dict([SEND]), "time taken away": {"schedule": ""}}
+
+    again = browser.send("/mail/edit", form | more.get(how, {}))
+
+    assert again.status == 409
+    assert "Nothing was overwritten" in again.notes[0]
+
+
+def test_in_doubt_meanwhile(browser: Browser) -> None:
+    """What may have been sent is not edited behind the question; what was typed stays to be read."""
+    browser.write_failed("m")
+    mine = browser.get("/mail/edit", id="m")
+    browser.service.store.edit("m", status="UNKNOWN")
+    before = dict(browser.row("m").item)
+
+    for version in (mine.form("/mail/edit")["version"], browser.row("m").version):
+        page = browser.submit(mine, "/mail/edit", text="A long answer", version=version, button=SEND)
+
+        assert page.status == 409
+        assert "This mail cannot be edited as it is now." in page.notes[0]
+        assert "What you typed Text A long answer" in page.text
+    assert browser.row("m").item == before
 
 
 def test_the_table_does_not_answer(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

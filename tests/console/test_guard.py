@@ -1,16 +1,19 @@
 """Who is kept out: forged requests, foreign names and pages, bodies without end; and the headers of every answer."""
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from outbox.console import body
 from outbox.console.access import Everybody, Person, Role
 from outbox.console.app import STATIC, Front, create_app
-from outbox.console.ask import Ask, Page
+from outbox.console.ask import LONGEST_FORM, Ask, Page
 from outbox.console.guard import LONGEST_BODY
 from outbox.console.session import Sessions
 from outbox.core.errors import InvalidRequest
@@ -43,6 +46,9 @@ def test_no_form_without_its_token(browser: Browser, page: Page) -> None:
         ({"host": "evil.example"}, 421),
         ({"host": "127.0.0.1.evil.example"}, 421),
         ({"host": "127.0.0.1@evil.example"}, 421),
+        ({"host": "x@127.0.0.1"}, 421),
+        ({"host": "127.0.0.1/x"}, 421),
+        ({"host": "127.0.0.1?x"}, 421),
         ({"host": ""}, 421),
         ({"host": "[::1"}, 421),
         ({"origin": "http://evil.example"}, 403),
@@ -154,11 +160,65 @@ def test_long_texts_are_read(browser: Browser) -> None:
     def echo(ask: Ask, _desk: Desk) -> Response:
         return Response(str(len(ask.text("text") or "")))
 
-    app = create_app(browser.desk, Everybody(lambda: Person("alice", Role.ACT)), pages=[Page("/echo", echo, "POST")])
+    app = create_app(
+        browser.desk,
+        Everybody(lambda: Person("alice", Role.ACT)),
+        pages=[Page("/echo", echo, "POST", longest=LONGEST_BODY)],
+    )
     client = TestClient(app, base_url=ADDRESS)
     token = re.findall(r'name="csrf" value="([^"]+)"', client.get("/help").text)[0]
 
     assert client.post("/echo", data={"csrf": token, "text": text}).text == "1200000"
+
+
+@pytest.mark.parametrize("given", ["its length", ""])
+def test_a_form_is_as_long_as_its_page_takes(browser: Browser, given: str) -> None:
+    """A page that takes a reason does not read megabytes, whether or not it is said how many there are."""
+    token = browser.get("/help").form("/language")["csrf"]
+    sent = f"csrf={token}&reason=".encode() + b"x" * LONGEST_FORM
+    headers = {"origin": ADDRESS, "content-type": "application/x-www-form-urlencoded"}
+
+    response = browser.client.post("/line/pause", content=sent if given else iter([sent]), headers=headers)
+
+    assert response.status_code == 413
+    assert not browser.desk.switch.state().stopped
+
+
+@pytest.mark.parametrize("text", ["あ%+& =;\r\n" * 30_000, "%41" * 70_000, "\U0001f363" * 50_000, "x" * 200_000])
+def test_a_form_is_read_as_it_was_sent(text: str) -> None:
+    """However long it is and wherever it is cut on the way, each letter arrives."""
+    for before in range(14):
+        read = body._parsed(urlencode([("a" * before, "1"), ("text", text), ("text", "")]).encode())
+        assert read.getlist("text") == [text, ""]
+
+
+def test_a_form_of_most_fields_takes_little(browser: Browser) -> None:
+    """Sixteen megabytes of nothing but fields are refused without being taken apart; of percents, take little room."""
+    app = create_app(
+        browser.desk,
+        Everybody(lambda: Person("alice", Role.ACT)),
+        pages=[Page("/long", lambda _ask, _desk: Response(), "POST", longest=LONGEST_BODY)],
+    )
+    client, headers = TestClient(app, base_url=ADDRESS), {"content-type": body.FORM}
+    tracemalloc.start()
+    try:
+        assert client.post("/long", content=b"a=&" * (LONGEST_BODY // 3), headers=headers).status_code == 400
+        assert (
+            client.post("/long", content=b"a=" + b"%41" * (LONGEST_BODY // 3 - 1), headers=headers).status_code == 403
+        )
+        assert tracemalloc.get_traced_memory()[1] < 8 * LONGEST_BODY
+    finally:
+        tracemalloc.stop()
+
+
+def test_two_hundred_ticked_mails_fit(browser: Browser) -> None:
+    """Ids as long as they may be, all of it in percents, are no more than the page for many takes."""
+    ids = [("あ" * 85)[: 85 - len(str(n))] + str(n) for n in range(200)]
+    token = browser.get("/help").form("/language")["csrf"]
+
+    seen = browser.send("/many", {"csrf": token, "action": "resend", "ids": ids, "seen_at": "2030-01-01T00:00:00Z"})
+
+    assert seen.status != 413
 
 
 # Headers.
@@ -210,7 +270,7 @@ def test_every_answer_has_the_headers(browser: Browser, path: str, status: int) 
     response = broken(browser).client.get(path)
 
     assert response.status_code == status
-    check_headers(response.headers, "no-cache" if path.startswith("/static/") else "no-store")
+    check_headers(response.headers, "no-cache" if path.startswith("/static/") and status == 200 else "no-store")
 
 
 def test_a_redirection_has_the_headers(browser: Browser) -> None:
@@ -219,6 +279,13 @@ def test_a_redirection_has_the_headers(browser: Browser) -> None:
 
     assert response.status_code == 303
     check_headers(response.headers)
+
+
+def test_nobody_is_sent_on_over_plain_http(browser: Browser) -> None:
+    """There is no page with a slash at the end, and none leads to an address with a name in it."""
+    for path in ("/mail/?id=1", "/history/", "/static"):
+        response = browser.client.get(path, follow_redirects=False)
+        assert (response.status_code, response.headers.get("location")) == (404, None)
 
 
 def test_https_is_asked_for_where_it_is_spoken(browser: Browser) -> None:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
-from outbox.core.errors import Rejected
+from outbox.core.errors import MissingSettings, Rejected
 from outbox.core.rate import Rate
 from tests.conftest import make_mail
 from tests.console.conftest import Browser, Seen
@@ -80,17 +81,17 @@ def test_the_part_that_refreshes_itself(browser: Browser) -> None:
 
 
 def test_the_rate_is_told(browser: Browser) -> None:
-    """How much of the allowed rate is used stands there, and so it does where no rate is known."""
+    """What left the outbox and what may go at the most stand there, and the first also where no rate is known."""
     browser.rate = Rate(500, 5)
     seen = browser.get("/")
 
-    assert "of 500" in seen.text
-    assert seen.soup.select_one(".card-rate meter") is not None
+    assert "at most 500 may be sent" in seen.text
+    assert seen.soup.select_one("meter") is None
 
     unrated = Browser(browser.service, rate=None).get("/")
 
     assert unrated.status == 200
-    assert "sent in the last minute" in unrated.text
+    assert "left the outbox in the last minute" in unrated.text
 
 
 def test_filters(browser: Browser) -> None:
@@ -353,3 +354,33 @@ def test_buttons_that_would_not_help(browser: Browser) -> None:
     assert sorted(states) == ["FAILED", "HELD"]
     assert not seen.has_form("/mail/resend")
     assert not seen.has_form("/mail/release")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            ClientError({"Error": {"Code": "X", "Message": "<slow> down"}}, "GetItem"),
+            "AWS refused GetItem: <slow> down",
+        ),
+        (EndpointConnectionError(endpoint_url="https://x"), "AWS is out of reach"),
+        (TimeoutError("held back"), "AWS is out of reach: held back"),
+        (MissingSettings("OUTBOX_CONTROL_TABLE", "OUTBOX_CONTROL_TABLE"), "OUTBOX_CONTROL_TABLE"),
+    ],
+)
+def test_the_list_needs_the_outbox_alone(browser: Browser, error: Exception, told: str) -> None:
+    """What keeps the state of the service from being read is told in its place, which goes on to ask."""
+    browser.write_failed("m1", subject="Your ticket")
+
+    def away(_name: str) -> None:
+        raise error
+
+    browser.service.register.get = away  # type: ignore[method-assign, assignment]
+    for seen in (browser.get("/"), browser.get("/overview")):
+        section = seen.soup.select_one("#overview")
+        assert section is not None
+        assert section["hx-get"] == "/overview"
+        assert "How it stands cannot be read just now: " in section.get_text()
+        assert told in section.get_text()
+        assert seen.status == 200
+    assert rows(browser.get("/")) == ["Your ticket"]

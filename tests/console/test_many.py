@@ -7,8 +7,10 @@ import pytest
 
 from outbox.core import clock
 from outbox.core.errors import Rejected
+from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.flows.batch_run import DONE
+from outbox.flows.support import Support
 from tests.conftest import make_mail
 from tests.console.conftest import Browser, Seen
 
@@ -220,6 +222,23 @@ def test_a_double_click_on_rows_that_wait(browser: Browser) -> None:
     assert [event["what"] for event in browser.row("a").timeline].count("sent again") == 1
 
 
+def test_a_row_that_came_into_doubt_meanwhile(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read as waiting and is in doubt a moment later is left alone: that was not asked about."""
+    browser.write_later("a")
+    shown = ticked(browser, "resend", "a")
+    resend = Support.resend
+
+    def first_the_doubt(support: Support, mail_id: str, who: str, **more: Any) -> Row:
+        browser.service.store.edit("a", status="UNKNOWN")
+        return resend(support, mail_id, who, **more)
+
+    monkeypatch.setattr(Support, "resend", first_the_doubt)
+    seen = browser.submit(shown, "/many")
+
+    assert "Left alone: 1" in seen.text
+    assert browser.status("a") == "UNKNOWN"
+
+
 def test_a_row_that_left_meanwhile(browser: Browser) -> None:
     """It is told in the place of what was to be done to it."""
     browser.write_later("a")
@@ -276,7 +295,7 @@ def test_a_huge_outbox_is_not_counted_out(browser: Browser, monkeypatch: pytest.
     browser.service.clock.forward(seconds=5)
     browser.write_failed("latest", to="hanako@example.org")
 
-    assert "more than 19 mails" in browser.get("/many", action="resend", all="1", state="failed", to="taro").text
+    assert "at least 19 mails" in browser.get("/many", action="resend", all="1", state="failed", to="taro").text
     none = browser.get("/many", action="resend", all="1", state="failed", to="nobody")
     assert "None among the first 20" in none.text
 

@@ -36,7 +36,7 @@ class Held:
         self.stopped: list[str] = []
         self.go, self.error = threading.Event(), error
 
-    def run(self, batch: str, *, stopping: Callable[[], bool]) -> None:
+    def run(self, batch: str, *, stopping: Callable[[], bool], who: str = "") -> None:
         self.begun.append(batch)
         while not self.go.is_set():
             if stopping():

@@ -170,7 +170,7 @@ def test_what_runs_in_the_background_ends_with_it(browser: Browser) -> None:
     closed = []
 
     class Runner:
-        def run(self, batch: str) -> None: ...
+        def run(self, batch: str, who: str = "") -> None: ...
 
         def has(self, batch: str) -> bool:
             return False

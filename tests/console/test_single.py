@@ -7,7 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from outbox.core.errors import OutcomeUnknown, Rejected
+from outbox.core.row import Row
 from outbox.core.states import Status
+from outbox.flows.support import Support
 from tests.console.conftest import ADDRESS, Browser, Seen
 
 ODD_ID = " 注文 1/2?a=b&c#d\"'<b> "
@@ -306,6 +308,71 @@ def test_somebody_was_faster(browser: Browser, act: str, meanwhile: Any) -> None
     assert done.soup.select_one(".note.warning")
     assert str(before["status"]) in done.text
     assert browser.row("m").item == before
+
+
+def doubt_anew(browser: Browser) -> None:
+    """Bob has sent it again, and nobody knows of that either."""
+    browser.service.support.resend("m", "bob")
+    browser.service.look_up_minutes = 0
+    browser.service.api.answer = lose
+    browser.service.deliver()
+    browser.service.api.answer = None
+
+
+@pytest.mark.parametrize("act", ["resend", "confirm"])
+def test_a_newer_doubt_is_another_question(browser: Browser, act: str) -> None:
+    """Who was asked about the first doubt has not looked at the second: nothing is done, and it is told."""
+    browser.write_unknown("m")
+    page = browser.get("/mail", id="m")
+    doubt_anew(browser)
+    before = dict(browser.row("m").item)
+    assert before["status"] == "UNKNOWN"
+
+    for fields in ({}, {"version": ""}):
+        done = browser.submit(page, f"/mail/{act}", **fields)
+        assert "changed meanwhile" in done.soup.select_one(".note.warning").text  # type: ignore[union-attr]
+        assert browser.row("m").item == before
+    assert browser.submit(browser.get("/mail", id="m"), f"/mail/{act}").soup.select(".note.done")
+
+
+def test_a_held_mail_with_a_newer_doubt_stays(browser: Browser) -> None:
+    """The yes to releasing it was for the mail as it was."""
+    browser.write_unknown("m")
+    browser.service.support.hold("m", "bob")
+    page = browser.get("/mail", id="m")
+    browser.service.support.edit("m", {"subject": "Other"}, "bob")
+
+    assert "changed meanwhile" in browser.submit(page, "/mail/release").text
+    assert browser.status("m") == "HELD"
+
+
+@pytest.mark.parametrize("status", ["HELD", "WAITING"])
+def test_a_button_of_a_list_is_for_the_state_it_showed(browser: Browser, status: str) -> None:
+    """A list that is old sends nothing that somebody has put aside or that waits for its time."""
+    browser.write_failed("m")
+    page = browser.get("/")
+    browser.service.store.edit("m", status=status)
+
+    done = browser.submit(page, "/mail/resend")
+
+    assert "changed meanwhile" in done.soup.select_one(".note.warning").text  # type: ignore[union-attr]
+    assert browser.status("m") == status
+
+
+def test_a_doubt_between_the_look_and_the_act(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that comes into doubt after it was looked at is not sent: that was not asked about."""
+    browser.write_failed("m")
+    page = browser.get("/mail", id="m")
+    resend = Support.resend
+
+    def first_the_doubt(support: Support, mail_id: str, who: str, **more: Any) -> Row:
+        browser.service.store.edit("m", status="UNKNOWN")
+        return resend(support, mail_id, who, **more)
+
+    monkeypatch.setattr(Support, "resend", first_the_doubt)
+    browser.submit(page, "/mail/resend")
+
+    assert browser.status("m") == "UNKNOWN"
 
 
 def test_between_the_look_and_the_write(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from outbox.console.session import COOKIE
 from outbox.core.errors import MissingSettings
+from outbox.flows.find import Find
 from outbox.flows.suppression import SuppressionList
 from tests.console.conftest import Browser, Seen
 
@@ -150,6 +151,22 @@ def test_lift_and_send(browser: Browser) -> None:
     assert any("go again: 2" in note for note in seen.notes)
     assert [browser.status(each) for each in ("waits", "more", "other")] == ["SENT", "SENT", "FAILED"]
     assert any(event["who"] == "alice" for event in browser.row("waits").timeline)
+
+
+@pytest.mark.parametrize("change", [{"status": "UNKNOWN"}, {"status": "HELD"}, {"error": "rejected"}])
+def test_lift_sends_only_what_still_waits(browser: Browser, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    """A mail that somebody has dealt with since the list was read is left as it is, and counted."""
+    browser.desk.suppression.add(TARO, "bob", "")
+    wait(browser)
+    listed = browser.desk.find.suppressed(TARO)
+    monkeypatch.setattr(Find, "suppressed", lambda *_: listed)
+    browser.service.store.edit("waits", **change)
+    before = dict(browser.row("waits").item)
+
+    seen = browser.submit(browser.get("/suppressed", q=TARO), "/suppressed/lift", resend="1")
+
+    assert any("still in the outbox: 1" in note for note in seen.notes)
+    assert browser.row("waits").item == before
 
 
 def test_lift_with_more_waiting_than_somebody_waits_for(browser: Browser) -> None:

@@ -682,3 +682,38 @@ def test_rows_that_were_named_are_told_apart(batches, store, clock):
     named, listed = (batches.start(meant, RESEND, "alice") for meant in (replace(FAILED, ids=tuple(ids)), FAILED))
 
     assert (batches.show(named).by_ids, batches.show(listed).by_ids) == (True, False)
+
+
+def test_who_stops_and_continues_is_written_down(batches, store, clock):
+    """The batch keeps who did it and when; rows name who continued it and are still counted as the batch's."""
+    rows = fill(store, clock, 300)
+    batch = batches.start(FAILED, Action("resend"), "alice")
+    first = batches.run(batch, lambda _: batches.stop(batch, "bob"))
+    assert (first.state, first.stopped_by, first.continued_by) == ("stopped", "bob", "")
+    before = first.done
+    clock.forward(seconds=5)
+
+    report = batches.run(batch, who="carol")
+
+    assert (report.who, report.stopped_by, report.continued_by) == ("alice", "bob", "carol")
+    assert report.stopped_at < report.continued_at
+    assert (report.state, report.done, report.skipped) == ("done", len(rows), {})
+    names = Counter(store.get(row)["timeline"][-1]["who"] for row in rows)
+    assert names == {"alice": before, "carol": len(rows) - before}
+    with pytest.raises(InvalidRequest, match="who asks"):
+        batches.stop(batch, "a\x00b")
+
+
+def test_shown_once_is_read_once(batches, store, clock, monkeypatch):
+    """Who asks again anyway is told at once that it cannot be read."""
+    batch = batches.start(FAILED, Action("resend"), "alice", everything=True)
+    asked = []
+
+    def away(name):
+        asked.append(name)
+        raise OSError("throttled")
+
+    monkeypatch.setattr(batches.register, "get", away)
+    with pytest.raises(OSError, match="throttled"):
+        batches.show(batch, once=True)
+    assert len(asked) == 1

@@ -130,3 +130,24 @@ def test_a_wrong_edit_saves_nothing_whatever_the_version(service, failed):
     """The rules of a mail come with the version, not after it."""
     with pytest.raises(InvalidMail):
         service.support.edit(failed, {"to": "nobody"}, "alice", version=service.row(failed).version)
+
+
+ACTS = {
+    "resend": ({"status": "FAILED"}, "PENDING"),
+    "release": ({"status": "HELD"}, "PENDING"),
+    "confirm": ({"status": "UNKNOWN"}, "SENT"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_decision_is_about_the_mail_one_saw(service, failed, act):
+    """Of an older version nothing is done; of the present one, or of none, it is."""
+    change, after = ACTS[act]
+    service.store.edit(failed, **change)
+    old = service.row(failed).version
+    service.store.edit(failed, revision=service.row(failed).revision + 1)
+    decide = getattr(service.support, act)
+    with pytest.raises(ChangedMeanwhile):
+        decide(failed, "alice", version=old)
+    assert service.row(failed).status == change["status"]
+    assert decide(failed, "alice", version=service.row(failed).version).status == after

@@ -35,11 +35,11 @@ def show(context: typer.Context, batch: Id, *, as_json: Json = False) -> None:
 def stop(context: typer.Context, batch: Id, *, as_json: Json = False) -> None:
     """Stop a batch, wherever it runs, within a second; rows it has already sent again go all the same."""
     cli = begin(context, as_json=as_json)
-    many.tell(cli, cli.control.batches.stop(batch))
+    many.tell(cli, cli.control.batches.stop(batch, cli.control.who))
 
 
 @app.command("continue")
 def continue_(context: typer.Context, batch: Id, *, as_json: Json = False) -> None:
     """Continue a batch that was stopped or interrupted; exit status 1 if something is left again."""
     cli = begin(context, as_json=as_json)
-    many.run(cli, cli.control.batches, batch)
+    many.run(cli, cli.control.batches, batch, cli.control.who)

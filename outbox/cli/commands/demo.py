@@ -139,12 +139,7 @@ def _next(report: "Report", info: "StackInfo", console_url: str) -> list[str]:
     others = [name for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_DYNAMODB") if name in os.environ]
     return [
         "",
-        "Now you, in a browser:",
-        f"  console        {console_url}",
-        f"  what arrived   {info.inbox_url}",
-        *(f"  {line}" for line in TRY),
-        "",
-        "Or in another terminal:",
+        "Now you, in another terminal:",
         *([f"  unset {' '.join(others)}"] if others else []),
         f"  export AWS_ENDPOINT_URL={info.aws_endpoint_url} AWS_DEFAULT_REGION={info.region}",
         f"  export AWS_ACCESS_KEY_ID={info.aws_access_key_id} AWS_SECRET_ACCESS_KEY={info.aws_secret_access_key}",
@@ -157,6 +152,11 @@ def _next(report: "Report", info: "StackInfo", console_url: str) -> list[str]:
         *(f"  outbox resend {mail_id}" for mail_id in unsettled),
         "  outbox pause --reason 'the wrong price'; outbox status; outbox resume",
         "  outbox send --from shop@example.com --to you@example.com --subject Hello --text 'Good morning.'",
+        "",
+        "Or in a browser:",
+        f"  console        {console_url}",
+        f"  what arrived   {info.inbox_url}",
+        *(f"  {line}" for line in TRY),
         "",
         "Ctrl-C ends it and removes everything.",
     ]

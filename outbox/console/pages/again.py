@@ -1,8 +1,10 @@
 """Send a mail of history again: as a new mail, to the same people or to somebody else."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -22,7 +24,7 @@ LONGEST_WORD = 40
 class Wanted:
     """What a person wants of a mail: to whom it goes (None: as before), and what they said yes to.
 
-    `asked` names the form, so that one sent twice makes one mail; `seen` is the revision of the mail it was drawn of.
+    `asked` names the page that asks; `seen` is the revision of the mail it was drawn of.
     """
 
     row: Row
@@ -36,6 +38,13 @@ class Wanted:
     def goes_to(self) -> str:
         """Give the address it goes to, as lists know it."""
         return places.recipient(self.row.item.get("to", "") if self.to is None else self.to)
+
+    @property
+    def wish(self) -> str:
+        """Name what is wanted, so that a form sent twice makes one mail, and another of the same page one more."""
+        if not self.asked:
+            return ""
+        return sha256(json.dumps([self.asked, self.to, self.anyway]).encode()).hexdigest()[:LONGEST_WORD]
 
 
 def look(ask: Ask, desk: Desk) -> Response:
@@ -60,7 +69,7 @@ def send(ask: Ask, desk: Desk) -> Response:
             wanted.to,
             confirmed=confirmed,
             anyway=wanted.anyway,
-            asked=wanted.asked,
+            asked=wanted.wish,
         )
     except InvalidMail as wrong:
         return _form(ask, desk, wanted, wrong.problems)

@@ -62,17 +62,17 @@ def batches(ask: Ask, desk: Desk) -> Response:
 
 def batch(ask: Ask, desk: Desk) -> Response:
     """Show one batch. Raises `NoBatch`."""
-    return ask.page("batch.html", batch=_shown(ask, desk.batches.show(ask.one("id"))))
+    return ask.page("batch.html", batch=_shown(ask, desk.batches.show(ask.one("id"), once=True)))
 
 
 def progress(ask: Ask, desk: Desk) -> Response:
     """Show how far one batch has come, to be put in place of what the page says of it. Raises `NoBatch`."""
-    return ask.part("progress.html", batch=_shown(ask, desk.batches.show(ask.one("id"))))
+    return ask.part("progress.html", batch=_shown(ask, desk.batches.show(ask.one("id"), once=True)))
 
 
 def stop(ask: Ask, desk: Desk) -> Response:
     """Stop a batch, whoever runs it. Raises `NoBatch`."""
-    report = desk.batches.stop(ask.one("id"))
+    report = desk.batches.stop(ask.one("id"), ask.person.name)
     if report.state == DONE:
         ask.tell("It was done already; nothing was left to stop.", Kind.WARNING)
     else:
@@ -88,7 +88,7 @@ def go_on(ask: Ask, desk: Desk) -> Response:
     elif report.alive or ask.runner.has(report.id):
         ask.tell("Somebody still runs it, or it is just ending; look again in a moment.", Kind.WARNING)
     else:
-        ask.runner.run(report.id)
+        ask.runner.run(report.id, ask.person.name)
         ask.tell("It goes on while you look at other pages.")
     return ask.to("/batch", id=report.id)
 

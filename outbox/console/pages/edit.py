@@ -17,6 +17,7 @@ from outbox.console.correction import (
     Form,
     Meeting,
     Wish,
+    done_already,
     doubtful,
     label,
     met,
@@ -25,6 +26,7 @@ from outbox.console.correction import (
     wish,
 )
 from outbox.console.correction import broken as is_broken
+from outbox.console.guard import LONGEST_BODY
 from outbox.console.written import read_addresses
 from outbox.core.errors import ChangedMeanwhile, InvalidMail, NotFound, Problem, TooLarge, WrongState
 from outbox.core.row import Row
@@ -87,9 +89,15 @@ def _answer(ask: Ask, desk: Desk, form: Form) -> Response:
         row = desk.support.show(ask.mail_id)
     except NotFound as error:
         return _lost(ask, Row({"id": ask.mail_id}), form, ask.words.said(str(error)), HTTPStatus.NOT_FOUND)
-    if row.status in FINISHED:
-        return _lost(ask, row, form, ask.words("It has left the outbox meanwhile; nothing was saved."))
     now = _look(ask, desk, row)
+    if form.version != row.version and row.status is not Status.CANCELLED and _came_twice(ask, now, form):
+        _tell(ask, row)
+        return ask.to("/mail", id=row.id)
+    if row.status not in IN_FLIGHT and Choice.EDIT not in choices(row):
+        why = ask.words("This mail cannot be edited as it is now.")
+        if row.status in FINISHED:
+            why = ask.words("It has left the outbox meanwhile; nothing was saved.")
+        return _lost(ask, row, form, why)
     if row.status in IN_FLIGHT:
         flying = ask.words("It is just being sent, so nothing was saved. What you typed is still here: try again soon.")
         return _page(ask, now, replace(form, apart=now.form.apart), Said(sentences=[flying]), HTTPStatus.CONFLICT)
@@ -97,6 +105,10 @@ def _answer(ask: Ask, desk: Desk, form: Form) -> Response:
     if form.version != row.version:
         return _page(ask, now, meeting.form, Said(meeting=meeting), HTTPStatus.CONFLICT)
     return _save(ask, desk, now, meeting.form)
+
+
+def _came_twice(ask: Ask, now: Look, form: Form) -> bool:
+    return done_already(ask, met(form, now.form).form, now.form, now.whole, send=bool(ask.one("send")))
 
 
 def _save(ask: Ask, desk: Desk, now: Look, form: Form) -> Response:
@@ -186,8 +198,10 @@ def _lost(ask: Ask, row: Row, form: Form, sentence: str, status: HTTPStatus = HT
 
 
 def _tell(ask: Ask, row: Row) -> None:
-    if row.status is Status.PENDING:
+    if row.status is Status.PENDING or row.status in IN_FLIGHT:
         ask.tell("Saved. It goes within moments.")
+    elif row.status is Status.SENT:
+        ask.tell("Saved, and sent.")
     elif row.status is Status.WAITING and row.due_at:
         ask.tell("Saved. It goes at %(when)s.", when=times.shown(row.due_at, ask.zone))
     elif row.status is Status.HELD:
@@ -219,6 +233,6 @@ def preview(ask: Ask, desk: Desk) -> Response:
 
 PAGES: tuple[Page, ...] = (
     Page("/mail/edit", edit),
-    Page("/mail/edit", save, method="POST"),
-    Page("/mail/preview", preview, method="POST", own=True),
+    Page("/mail/edit", save, method="POST", longest=LONGEST_BODY),
+    Page("/mail/preview", preview, method="POST", own=True, longest=LONGEST_BODY),
 )

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
 
-from outbox.console import filters
+from outbox.console import failures, filters
 from outbox.console.ask import Ask, Page, address
 from outbox.console.filters import UNDER_WAY, Asked
+from outbox.core.errors import MissingSettings
 from outbox.core.moves import in_doubt
 from outbox.core.states import Status
 from outbox.flows.choices import Choice, choices
@@ -48,8 +50,12 @@ def overview_part(ask: Ask, desk: Desk) -> Response:
 
 
 def standing(ask: Ask, desk: Desk) -> dict[str, Any]:
-    """Look how the service stands: bounded reads, whatever the outbox holds."""
-    seen = overview(desk.store, desk.line.register, desk.line.rate, desk.switch.state(), ask.now, COUNTED)
+    """Look how the service stands: bounded reads, whatever the outbox holds; why not, if that cannot be read now."""
+    try:
+        seen = overview(desk.store, desk.line.register, desk.line.rate, desk.switch.state(), ask.now, COUNTED)
+    except (BotoCoreError, ClientError, TimeoutError, MissingSettings) as error:
+        # The list needs the outbox alone.
+        return {"seen": None, "unread": failures.sentences(error, ask)[0]}
     return {"seen": seen, "cards": _cards(ask, seen), "slot": _seconds_to_slot(ask, seen)}
 
 

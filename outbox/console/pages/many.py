@@ -136,7 +136,7 @@ def _at_once(ask: Ask, desk: Desk, action: Action, rows: Sequence[Row]) -> None:
     """Do it to rows that wait for their time, of which there are never more than a page shows."""
     support, who, note = desk.support, ask.person.name, action.note
     acts: Mapping[str, Callable[[Row], Row]] = {
-        "resend": lambda row: support.resend(row.id, who),
+        "resend": lambda row: support.resend(row.id, who, version=row.version),
         "hold": lambda row: support.hold(row.id, who, note),
         "cancel": lambda row: support.cancel(row.id, who),
     }
@@ -160,5 +160,6 @@ def _at_once(ask: Ask, desk: Desk, action: Action, rows: Sequence[Row]) -> None:
 
 PAGES: tuple[Page, ...] = (
     Page("/many", many),
-    Page("/many", start, "POST"),
+    # Two hundred ids of 256 bytes in percents.
+    Page("/many", start, "POST", longest=262_144),
 )

@@ -38,7 +38,7 @@ def sign_in(ask: Ask, _desk: Desk) -> Response:
 
 
 def sign_out(ask: Ask, _desk: Desk) -> Response:
-    """Forget who it is."""
+    """Forget who it is, in every browser they signed in with."""
     ask.session.name, ask.session.stamp, ask.session.csrf = "", "", new_token()
     ask.tell("You are signed out.")
     return ask.to("/sign-in")
@@ -50,7 +50,7 @@ def language(ask: Ask, _desk: Desk) -> Response:
     if code not in LANGUAGES:
         message = f"code: {code[:40]!r} is no language of the console"
         raise InvalidRequest(message)
-    return _remembering(ask.to(_wanted(ask)), **{LANGUAGE: code})
+    return _remembering(ask, ask.to(_wanted(ask)), **{LANGUAGE: code})
 
 
 def settings_page(ask: Ask, _desk: Desk) -> Response:
@@ -64,12 +64,12 @@ def settings(ask: Ask, _desk: Desk) -> Response:
     name = ask.one("zone")
     if not name:
         ask.tell("Moments are shown in the time zone of this browser now.")
-        return _remembering(ask.to("/settings"), **{ZONE: "", CHOSEN: ""})
+        return _remembering(ask, ask.to("/settings"), **{ZONE: "", CHOSEN: ""})
     if name not in times.names():
         message = f"zone: {name[:40]!r} is no time zone"
         raise InvalidRequest(message)
     ask.tell("Moments are shown in the time zone %(zone)s now.", zone=name)
-    return _remembering(ask.to("/settings"), **{ZONE: name, CHOSEN: "1"})
+    return _remembering(ask, ask.to("/settings"), **{ZONE: name, CHOSEN: "1"})
 
 
 def help_page(ask: Ask, _desk: Desk) -> Response:
@@ -79,7 +79,7 @@ def help_page(ask: Ask, _desk: Desk) -> Response:
 
 def _signed_in(ask: Ask, given: Mapping[str, str]) -> Response:
     try:
-        person = ask.access.sign_in(given)
+        person = ask.access.sign_in(given, ask.address)
     except TooManyAttempts as error:
         why = ask.words("Too many attempts have failed. Try again in %(seconds)d seconds.", seconds=error.wait)
         response = _sign_in_page(ask, HTTPStatus.TOO_MANY_REQUESTS, problem=why, name=given.get("name", ""))
@@ -110,13 +110,13 @@ def _wanted(ask: Ask) -> str:
     return own_path(said) if isinstance(said, str) else "/"
 
 
-def _remembering(response: Response, **cookies: str) -> Response:
+def _remembering(ask: Ask, response: Response, **cookies: str) -> Response:
     for name, value in cookies.items():
         if value:
             # The script reads and sets the zone as well, so they are not out of its reach.
-            response.set_cookie(name, value, max_age=YEAR, samesite="lax", path="/")
+            response.set_cookie(name, value, max_age=YEAR, samesite="lax", path="/", secure=ask.secure)
         else:
-            response.delete_cookie(name, path="/", samesite="lax")
+            response.delete_cookie(name, path="/", samesite="lax", secure=ask.secure)
     return response
 
 

@@ -1,15 +1,13 @@
 """One decision about one mail: send again, hold, release, cancel, confirm, take back; told where one came from."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
 from outbox.console import times
 from outbox.console.ask import Ask, Kind, Page, own_path
-from outbox.console.correction import doubtful
-from outbox.core import clock
+from outbox.console.correction import doubtful, just_done
 from outbox.core.errors import ChangedMeanwhile, WrongState
 from outbox.core.row import Row
 from outbox.core.shown import safe, words
@@ -20,9 +18,6 @@ from outbox.wiring.desk import Desk
 # Lists one goes on with after a decision about one of their rows.
 LISTS = ("/", "/history", "/batch")
 LONGEST_DELIVERY, LONGEST_SUBJECT, LONGEST_NOTE = 50, 60, 500
-# A form that is sent twice is one wish; later the same is asked anew.
-SAME_WISH = timedelta(seconds=30)
-LATEST = 5
 GOES = frozenset({Status.PENDING, Status.WAITING, Status.SENDING, Status.CHECKING, Status.SENT})
 # Where a mail is after what was done to it; anywhere else, the same is a new wish.
 AFTER: Mapping[str, frozenset[Status]] = {
@@ -34,8 +29,10 @@ AFTER: Mapping[str, frozenset[Status]] = {
     "cancelled": frozenset({Status.CANCELLED}),
     "confirmed as sent": frozenset({Status.SENT}),
 }
+# What sends, or says that it was sent: only the mail the person saw.
+DECIDED = frozenset({"sent again", "sent again although suppressed", "released", "confirmed as sent"})
 
-Deed = Callable[[], Row]
+Deed = Callable[[str], Row]
 
 
 def resend(ask: Ask, desk: Desk) -> Response:
@@ -44,7 +41,11 @@ def resend(ask: Ask, desk: Desk) -> Response:
     if (refusal := _asked_first(ask, desk, "resend")) and not anyway:
         return refusal
     what = "sent again although suppressed" if anyway else "sent again"
-    row = _done(ask, desk, what, lambda: desk.support.resend(ask.mail_id, ask.person.name, anyway=anyway))
+
+    def deed(version: str) -> Row:
+        return desk.support.resend(ask.mail_id, ask.person.name, anyway=anyway, version=version)
+
+    row = _done(ask, desk, what, deed)
     if row:
         ask.tell("«%(subject)s» goes now.", subject=_subject(row))
     return _back(ask) if row else _look(ask)
@@ -52,9 +53,8 @@ def resend(ask: Ask, desk: Desk) -> Response:
 
 def hold(ask: Ask, desk: Desk) -> Response:
     """Put a mail aside."""
-    row = _done(
-        ask, desk, "held", lambda: desk.support.hold(ask.mail_id, ask.person.name, shorten(ask.one("note"), 500))
-    )
+    note = shorten(ask.one("note"), 500)
+    row = _done(ask, desk, "held", lambda _: desk.support.hold(ask.mail_id, ask.person.name, note))
     if row:
         ask.tell("«%(subject)s» is held: it does not go until it is released.", subject=_subject(row))
         ask.offer("Release", "/mail/release", id=row.id)
@@ -65,7 +65,8 @@ def release(ask: Ask, desk: Desk) -> Response:
     """Let a held mail go; what may have been sent only if the person says so knowing it."""
     if refusal := _asked_first(ask, desk, "release"):
         return refusal
-    row = _done(ask, desk, "released", lambda: desk.support.release(ask.mail_id, ask.person.name))
+    who = ask.person.name
+    row = _done(ask, desk, "released", lambda version: desk.support.release(ask.mail_id, who, version=version))
     if row and row.status is Status.WAITING and row.due_at:
         when = times.shown(row.due_at, ask.zone)
         ask.tell("«%(subject)s» is released and goes at %(when)s.", subject=_subject(row), when=when)
@@ -76,7 +77,7 @@ def release(ask: Ask, desk: Desk) -> Response:
 
 def cancel(ask: Ask, desk: Desk) -> Response:
     """Move a mail to history without sending it; it can be taken back."""
-    row = _done(ask, desk, "cancelled", lambda: desk.support.cancel(ask.mail_id, ask.person.name))
+    row = _done(ask, desk, "cancelled", lambda _: desk.support.cancel(ask.mail_id, ask.person.name))
     if row and row.status is Status.CANCELLED:
         ask.tell("«%(subject)s» is cancelled and not sent.", subject=_subject(row))
         ask.offer("Undo", "/mail/reopen", id=row.id)
@@ -91,7 +92,11 @@ def confirm(ask: Ask, desk: Desk) -> Response:
     if len(delivery_id) > LONGEST_DELIVERY or not delivery_id.isascii() or bad_character(delivery_id):
         ask.tell("A delivery id has at most 50 plain characters. Nothing was done.", Kind.ERROR)
         return ask.to("/mail", id=ask.mail_id, open="confirm")
-    row = _done(ask, desk, "confirmed as sent", lambda: desk.support.confirm(ask.mail_id, ask.person.name, delivery_id))
+
+    def deed(version: str) -> Row:
+        return desk.support.confirm(ask.mail_id, ask.person.name, delivery_id, version=version)
+
+    row = _done(ask, desk, "confirmed as sent", deed)
     if row:
         ask.tell("«%(subject)s» is in history as SENT, with your name.", subject=_subject(row))
     return _back(ask) if row else _look(ask)
@@ -99,7 +104,7 @@ def confirm(ask: Ask, desk: Desk) -> Response:
 
 def reopen(ask: Ask, desk: Desk) -> Response:
     """Take a cancelled mail back into the outbox; it is held there."""
-    row = _done(ask, desk, "reopened", lambda: desk.support.reopen(ask.mail_id, ask.person.name))
+    row = _done(ask, desk, "reopened", lambda _: desk.support.reopen(ask.mail_id, ask.person.name))
     if row:
         ask.tell("«%(subject)s» is back in the outbox and held: send it, or release it.", subject=_subject(row))
         ask.offer("Release", "/mail/release", id=row.id)
@@ -120,7 +125,7 @@ def _done(ask: Ask, desk: Desk, what: str, deed: Deed) -> Row | None:
     if _wished(ask, row, what):
         return row
     try:
-        return deed()
+        return deed(_decided(ask, row) if what in DECIDED else "")
     except (WrongState, ChangedMeanwhile) as error:
         row = desk.support.show(ask.mail_id)
         if _wished(ask, row, what):
@@ -129,13 +134,21 @@ def _done(ask: Ask, desk: Desk, what: str, deed: Deed) -> Row | None:
     return None
 
 
+def _decided(ask: Ask, row: Row) -> str:
+    """Give the version of the mail the person decided about: as their page showed it, at the least as it is here.
+
+    Raises `ChangedMeanwhile` where that was another state, or a doubt that they were not asked about.
+    """
+    if version := ask.one("version"):
+        return version
+    if doubtful(row) or ask.one("status") not in ("", row.item.get("status")):
+        raise ChangedMeanwhile(row.id)
+    return row.version
+
+
 def _wished(ask: Ask, row: Row, what: str) -> bool:
     """Tell whether this very person has done this very thing just now, and the mail is still where that leads."""
-    mine = [event for event in row.timeline[-LATEST:] if event.get("who") == ask.person.name]
-    if not mine or mine[-1].get("what") != what or row.status not in AFTER[what]:
-        return False
-    at = clock.parse(mine[-1].get("at"))
-    return at is not None and abs(ask.now - at) < SAME_WISH
+    return just_done(ask, row) == what and row.status in AFTER[what]
 
 
 def _subject(row: Row) -> str:

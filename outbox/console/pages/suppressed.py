@@ -12,9 +12,11 @@ from outbox.console import times
 from outbox.console.ask import Answer, Ask, Kind, Page
 from outbox.core import clock, places, suppression
 from outbox.core.address import Address
-from outbox.core.errors import InvalidMail, InvalidRequest, MissingSettings, OutboxError
+from outbox.core.errors import ChangedMeanwhile, InvalidMail, InvalidRequest, MissingSettings, OutboxError
 from outbox.core.row import Item, Row
+from outbox.core.states import Status
 from outbox.core.text import bad_character, shorten
+from outbox.flows.find import SUPPRESSED
 from outbox.wiring.desk import Desk
 
 SIZE = 50
@@ -172,7 +174,7 @@ def _send(ask: Ask, desk: Desk, waiting: Sequence[Row]) -> None:
     refused = 0
     for row in waiting[:MOST_SENT]:
         try:
-            desk.support.resend(row.id, ask.person.name)
+            _resend(ask, desk, row.id)
         except OutboxError:
             refused += 1
     sent = min(len(waiting), MOST_SENT) - refused
@@ -180,6 +182,14 @@ def _send(ask: Ask, desk: Desk, waiting: Sequence[Row]) -> None:
     if refused or len(waiting) > MOST_SENT:
         left = refused + max(0, len(waiting) - MOST_SENT)
         ask.tell("Mails to it that are still in the outbox: %(left)d. Look at them there.", Kind.WARNING, left=left)
+
+
+def _resend(ask: Ask, desk: Desk, mail_id: str) -> None:
+    """Send a mail that still waits for the address alone; somebody may have been faster, and it in doubt by now."""
+    row = desk.support.show(mail_id)
+    if row.status is not Status.FAILED or row.error != SUPPRESSED:
+        raise ChangedMeanwhile(mail_id)
+    desk.support.resend(mail_id, ask.person.name, version=row.version)
 
 
 PAGES: tuple[Page, ...] = (

@@ -4,6 +4,7 @@
 // Every page works without it.
 (() => {
   const EVERY = 5000;
+  const ONCE = 30000;
   const YEAR = 365 * 24 * 60 * 60;
   const OTHERS = 'input:not([type="checkbox"], [type="radio"]), textarea, select, [contenteditable]';
   const root = document.documentElement;
@@ -92,6 +93,28 @@
       for (const each of all("[data-tick-all]", form)) each.checked = listed.every((one) => one.checked);
     }
   });
+
+  // A form is sent once; its buttons come back with the page, or when no answer came. Previews stay as they are.
+  const pressed = new Set();
+  const free = () => {
+    for (const button of pressed) button.disabled = false;
+    pressed.clear();
+  };
+  document.addEventListener("submit", (event) => {
+    const [form, by] = [event.target, event.submitter];
+    const elsewhere = by?.getAttribute("formtarget") ?? form.getAttribute("target");
+    if (event.defaultPrevented || elsewhere || form.getAttribute("method") !== "post") return;
+    // A button that is disabled at once would not say its name and value.
+    setTimeout(() => {
+      for (const button of form.querySelectorAll("button, input[type=submit]")) {
+        if (button.disabled) continue;
+        pressed.add(button);
+        button.disabled = true;
+      }
+    }, 0);
+    setTimeout(free, ONCE);
+  });
+  window.addEventListener("pageshow", free);
 
   // Keys. The row one is in is the one that has the focus.
   const rows = () => all("[data-row]").filter((row) => row.getClientRects().length > 0);
