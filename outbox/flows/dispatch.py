@@ -50,19 +50,31 @@ class Dispatch:
     def __call__(self, deadline: float) -> dict[str, int]:
         """Send, look up or explain everything due until nothing is left or the time is up; count how it went.
 
-        One worker at a time holds the lease of a part; one that finds all of them held ends at once. `deadline`: epoch
-        seconds at which this worker ends. Each entry is tried once a run, so a row that resists (an index that lags, a
-        store out of reach) does not keep it going.
+        One worker at a time holds the lease of a part; one that has emptied its part goes on to the next free one, and
+        one that finds all of them held ends at once. `deadline`: epoch seconds at which this worker ends. Each entry is
+        tried once a run, so a row that resists (an index that lags, a store out of reach) does not keep it going.
         """
         if not self._line_goes():
             return {"stopped": 1}
-        for part in range(self.parts):
+        counts: Counter[str] = Counter()
+        busy = 0
+        for part in self._in_turn():
             lease = Lease(self.register, self.sender.clock, f"dispatch-{part}")
-            if lease.take():
-                return self._work(lease, DueRows(self.sender.store, self.sender.clock, part, self.parts), deadline)
-        return {"busy": 1}
+            if not lease.take():
+                busy += 1
+                continue
+            run = self._work(lease, DueRows(self.sender.store, self.sender.clock, part, self.parts), deadline)
+            counts.update(run.counts)
+            if run.out_of_time:
+                break
+        return {"busy": 1} if busy == self.parts else dict(counts)
 
-    def _work(self, lease: Lease, due: DueRows, deadline: float) -> dict[str, int]:
+    def _in_turn(self) -> list[int]:
+        """Name the parts, another one first each second: one that never gets empty must not keep the others waiting."""
+        first = int(self.sender.clock().timestamp()) % self.parts
+        return [(first + number) % self.parts for number in range(self.parts)]
+
+    def _work(self, lease: Lease, due: DueRows, deadline: float) -> "_Run":
         try:
             with self.pool(self.threads) as pool:
                 run = _Run(self, lease, due, pool, deadline)
@@ -73,7 +85,7 @@ class Dispatch:
         if run.out_of_time and PROGRESS & counts.keys():
             # The next one goes on at once instead of at the next minute; only one that got somewhere starts another.
             self.start_dispatch()
-        return counts
+        return run
 
     def _line_goes(self) -> bool:
         """Tell whether anything may be sent, ending a stop that was made for other credentials."""

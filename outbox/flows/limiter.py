@@ -38,10 +38,10 @@ class SharedLimiter:
             if not booking.slots:
                 return []
             new = {"next_slot": _text(booking.next_slot)}
-            won, seen = self.register.swap(NAME, seen, new)
+            won, _ = self.register.swap(NAME, seen, new)
             if won:
                 return booking.slots
-            self.pause(random.uniform(0, STEP * 2 ** min(attempt, 7)))  # noqa: S311  no secret
+            seen = self._after_a_pause(attempt)
         log.warning("rate.busy")
         return []
 
@@ -51,10 +51,15 @@ class SharedLimiter:
         seen = self.register.get(NAME)
         for attempt in range(TRIES):
             new = {"next_slot": _text(rate.push(_next_slot(seen), self.clock(), seconds))}
-            won, seen = self.register.swap(NAME, seen, new)
+            won, _ = self.register.swap(NAME, seen, new)
             if won:
                 return
-            self.pause(random.uniform(0, STEP * 2 ** min(attempt, 7)))  # noqa: S311  no secret
+            seen = self._after_a_pause(attempt)
+
+    def _after_a_pause(self, attempt: int) -> Item | None:
+        """Read the item again when the others have had their turn: what was seen before is no longer so."""
+        self.pause(random.uniform(0, STEP * 2 ** min(attempt, 7)))  # noqa: S311  no secret
+        return self.register.get(NAME)
 
 
 def _text(moment: datetime) -> str:

@@ -1,7 +1,8 @@
 """The service as the template deploys it, on a fake clock: its real flows, stores in memory, calls that take time."""
 
 import random
-from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +10,13 @@ import httpx
 
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.stream import MARGIN_SECONDS
-from outbox.core import clock, moves, places
-from outbox.core.doorbell import listen
+from outbox.core import moves, places
+from outbox.core.doorbell import Doorbell, listen
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted, Due
+from outbox.core.ports import Accepted
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
+from outbox.core.states import Status
 from outbox.flows import deliver as deliver_module
 from outbox.flows import dispatch as dispatch_module
 from outbox.flows.deliver import OVER_THE_RATE, Deliver
@@ -22,79 +24,50 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
-from outbox.flows.suppression import NoSuppression
+from outbox.flows.suppression import SuppressionList
 from outbox.flows.switch import SharedSwitch
-from outbox.settings import WorkerSettings
-from outbox.testing import FakeRecords, MemoryFiles, MemoryRegister, MemoryStore
+from outbox.settings import WorkerSettings, load
+from outbox.testing import FakeRecords, MemoryFiles
 from tests.conftest import make_mail
+from tests.simulation.meter import Meter
+from tests.simulation.store import IndexedStore, TimedRegister, TimedSuppressions
 from tests.simulation.world import World
 
 # From the template: what a function may take, how often the schedule starts dispatch.
 FUNCTION_SECONDS, SCHEDULE_SECONDS = 120.0, 60.0
-# What things take: a record to reach deliver, an asynchronous start, a write, a call of the mail API.
-STREAM, INVOKE, WRITE, CALL = 0.1, 0.3, 0.005, (0.1, 0.6)
-
-
-class IndexedStore(MemoryStore):
-    """A memory store whose `due` index is one, for 100,000 rows; it forgets the stream and what history holds."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self._world = world
-        self._lanes: dict[str, list[tuple[str, str]]] = {}
-        self.finished = 0
-
-    def due(self, lane, until, limit):
-        found = self._lanes.get(lane, [])
-        end = bisect_right(found, (clock.text(until), "\uffff"))
-        return [Due(mail_id, lane, due_at) for due_at, mail_id in found[: min(limit, end)]]
-
-    def update(self, *arguments):
-        self._world.pause(WRITE)
-        return super().update(*arguments)
-
-    def finish(self, mail_id, *arguments, **named):
-        self._world.pause(WRITE)
-        super().finish(mail_id, *arguments, **named)
-        self.history[mail_id] = {}
-        self.finished += 1
-
-    def load(self, rows):
-        """Write rows that have waited for long, without their time passing."""
-        for row in rows:
-            self.outbox[row["id"]] = row
-            self._lanes.setdefault(row["lane"], []).append((row["due_at"], row["id"]))
-        for entries in self._lanes.values():
-            entries.sort()
-
-    def _write(self, mail_id, item):
-        before = self.outbox.get(mail_id)
-        super()._write(mail_id, item)
-        self.changes.clear()
-        if before and "due_at" in before:
-            entries, entry = self._lanes[before["lane"]], (before["due_at"], mail_id)
-            del entries[bisect_left(entries, entry)]
-        if item and "due_at" in item:
-            insort(self._lanes.setdefault(item["lane"], []), (item["due_at"], mail_id))
+# What things take: a record to reach deliver, an asynchronous start, a call of the mail API (from, to).
+STREAM, INVOKE, CALL = 0.1, 0.3, (0.1, 0.6)
+# The settings' defaults; what has none does not matter here.
+GIVEN = ("table", "history_table", "control_table", "suppression_table", "secret_id", "bucket")
+DEFAULTS = load(WorkerSettings, mail_api_url="https://mail.example/api", **{name: name for name in GIVEN})
+# Every twentieth arrival of urgent mail is a group of ten.
+GROUPS, GROUP = 0.05, 10
 
 
 class Service:
     """Deliver and dispatch with the default settings; `calls` are the moments of the calls, by urgency."""
 
-    def __init__(self, world: World, monkeypatch: Any, *, seed: int = 1) -> None:
+    def __init__(
+        self, world: World, monkeypatch: Any, *, seed: int = 1, rate: Rate | None = None, dispatchers: int = 1
+    ) -> None:
         # The two places where the flows use threads by themselves.
         monkeypatch.setattr(dispatch_module, "wait", world.wait)
         monkeypatch.setattr(deliver_module, "ThreadPoolExecutor", world.pool)
-        fields = WorkerSettings.model_fields
-        self.threads, self.lease = fields["threads"].default, fields["lease_seconds"].default
-        self.rate = Rate(fields["rate_per_minute"].default, fields["rate_burst"].default)
-        self.longest_call = longest_call(fields["connect_seconds"].default, fields["answer_seconds"].default)
-        self.account = "account"
-        self.world, self.chance = world, random.Random(seed)
-        self.store, self.register = IndexedStore(world), MemoryRegister()
+        self.threads, self.lease = DEFAULTS.threads, DEFAULTS.lease_seconds
+        self.rate = rate or Rate(DEFAULTS.rate_per_minute, DEFAULTS.rate_burst)
+        self.dispatchers = dispatchers
+        self.longest_call = longest_call(DEFAULTS.connect_seconds, DEFAULTS.answer_seconds)
+        self.account, self.call = "account", CALL
+        self.world, self.chance, self.meter = world, random.Random(seed), Meter()
+        self.store = IndexedStore(world.pause, self.meter, self._hear, monkeypatch)
+        self.register, self.suppressions = (
+            kind(world.pause, self.meter) for kind in (TimedRegister, TimedSuppressions)
+        )
         self.calls: dict[bool, list[float]] = {True: [], False: []}
         self.waits: list[float] = []
         self.dispatches: list[dict[str, int]] = []
+        # What each function took, invocation by invocation.
+        self.seconds: dict[str, list[float]] = {"deliver": [], "dispatch": []}
 
     def ready(self) -> None:
         """Be ready, as the mail API's client is."""
@@ -108,17 +81,23 @@ class Service:
         self.calls[mail.urgent].append(self.world.seconds)
         if mail.urgent:
             self.waits.append(self.world.seconds - float(mail.subject))
-        self.world.pause(self.chance.uniform(*CALL))
+        self.world.pause(self.chance.uniform(*self.call))
         return Accepted(str(len(self.calls[True]) + len(self.calls[False])))
 
     def backlog(self, count: int) -> None:
         """Have so many bulk mails waiting since long."""
-        mail = make_mail()
-        first = moves.new(mail, "0", self.world(), None, "simulation")
+        first = moves.new(make_mail(), "0", self.world(), None, "simulation")
         patch = moves.postponed(first, self.world() - timedelta(hours=1), "over-rate", OVER_THE_RATE)[1]
-        base = patch.applied(first)
-        ids = (f"bulk-{number:06}" for number in range(count))
-        self.store.load([{**base, "id": each, "lane": places.lane(each, urgent=False)} for each in ids])
+        # As long as the ids that the service makes.
+        ids = (f"01JGFJJZ00{number:016}" for number in range(count))
+        self.store.begin(patch.applied(first), {each: places.lane(each, urgent=False) for each in ids})
+
+    def arrivals(self, between: float) -> None:
+        """Write urgent mails at random moments, so many seconds apart on average, for ever."""
+        chance = random.Random(7)
+        while True:
+            self.world.pause(chance.expovariate(1 / between))
+            self.urgent(GROUP if chance.random() < GROUPS else 1)
 
     def urgent(self, count: int) -> None:
         """Write urgent mails; the stream brings them to deliver."""
@@ -130,6 +109,10 @@ class Service:
             bells.append(listen(None, item))
         self.world.start(STREAM, self._deliver, bells)
 
+    def limiter(self) -> SharedLimiter:
+        """Make the limiter of one more worker."""
+        return SharedLimiter(self.register, self.world, self.rate, self.world.pause)
+
     def schedule(self) -> None:
         """Start dispatch every minute, for ever."""
         while True:
@@ -140,8 +123,15 @@ class Service:
         """Start dispatch a little later, as an asynchronous invocation does."""
         self.world.start(INVOKE, self._dispatch)
 
-    def _deliver(self, bells: list[Any]) -> None:
-        again = Deliver(self._sender("deliver"), self.threads, self.start_dispatch)(bells, self._deadline())
+    def _hear(self, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+        """Bring a changed row to deliver; of what the flows write the stream's filter keeps claims from it."""
+        if after["status"] != Status.SENDING:
+            bell = listen(before, after)
+            self.world.start(STREAM, self._deliver, [bell] if bell else [])
+
+    def _deliver(self, bells: list[Doorbell]) -> None:
+        with self._timed("deliver"):
+            again = Deliver(self._sender("deliver"), self.threads, self.start_dispatch)(bells, self._deadline())
         if again:
             self.world.start(1.0, self._deliver, [bells[position] for position in sorted(again)])
 
@@ -158,8 +148,17 @@ class Service:
             Retention(400),
             MemoryFiles(),
         )
-        dispatch = Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads, pool=self.world.pool)
-        self.dispatches.append(dispatch(self._deadline()))
+        dispatch = Dispatch(
+            sender, look_up, self.register, self.start_dispatch, self.threads, self.dispatchers, self.world.pool
+        )
+        with self._timed("dispatch"):
+            self.dispatches.append(dispatch(self._deadline()))
+
+    @contextmanager
+    def _timed(self, function: str) -> Iterator[None]:
+        began = self.world.seconds
+        yield
+        self.seconds[function].append(self.world.seconds - began)
 
     def _deadline(self) -> float:
         return self.world().timestamp() + FUNCTION_SECONDS - MARGIN_SECONDS
@@ -167,20 +166,19 @@ class Service:
     def _sender(self, who: str) -> Sender:
         world = self.world
         switch = SharedSwitch(self.register, world, world.monotonic)
-        limiter = SharedLimiter(self.register, world, self.rate, world.pause)
         window = timedelta(minutes=15)
         return Sender(
             self.store,
             self,
             world,
             switch,
-            limiter,
+            self.limiter(),
             world.pause,
             who,
             self.lease,
             Retention(400),
             window,
-            NoSuppression(),
+            SuppressionList(self.suppressions, world),
             MemoryFiles(),
         )
 
@@ -190,3 +188,13 @@ def longest_call(connect: float, answer: float) -> float:
     timeout = httpx.Timeout(answer, connect=connect, write=connect, pool=connect)
     with httpx.Client(timeout=timeout) as client:
         return ApiClient(client, "http://127.0.0.1", lambda **_: None, answer).longest_call
+
+
+def busiest_minute(moments: Sequence[float]) -> int:
+    """Count the most calls in any 60 s."""
+    begin = most = 0
+    for end, moment in enumerate(moments):
+        while moments[begin] <= moment - 60:
+            begin += 1
+        most = max(most, end - begin + 1)
+    return most

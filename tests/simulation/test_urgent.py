@@ -4,39 +4,20 @@
 """
 
 import os
-import random
 import time
 from statistics import quantiles
 
 import pytest
 
-from tests.simulation.service import Service
+from tests.simulation.service import Service, busiest_minute
 from tests.simulation.world import World
 from tests.storm import figures
 
 MAILS = int(os.environ.get("OUTBOX_SIMULATION_MAILS", "20000"))
-# Seconds between two arrivals on average; every twentieth arrival is a group of ten.
+# Seconds between two arrivals of urgent mail on average.
 BETWEEN = 10.0
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def arrivals(service, world):
-    """Write urgent mails at random moments, for ever."""
-    chance = random.Random(7)
-    while True:
-        world.pause(chance.expovariate(1 / BETWEEN))
-        service.urgent(10 if chance.random() < 0.05 else 1)
-
-
-def busiest_minute(moments):
-    """Count the most calls in any 60 s."""
-    begin = most = 0
-    for end, moment in enumerate(moments):
-        while moments[begin] <= moment - 60:
-            begin += 1
-        most = max(most, end - begin + 1)
-    return most
 
 
 def test_urgent_mail_overtakes_a_hundred_thousand_and_the_bulk_drains_at_the_full_rate(monkeypatch):
@@ -46,7 +27,7 @@ def test_urgent_mail_overtakes_a_hundred_thousand_and_the_bulk_drains_at_the_ful
     service = Service(world, monkeypatch)
     service.backlog(MAILS)
     world.start(0.0, service.schedule)
-    world.start(0.0, arrivals, service, world)
+    world.start(0.0, service.arrivals, BETWEEN)
     bulk = service.calls[False]
     world.run(until=lambda: len(bulk) >= MAILS)
     calls = sorted(service.calls[True] + bulk)

@@ -1,0 +1,108 @@
+"""Each benchmark in small: that it works, and measures what it says. No time is held to a goal here."""
+
+import pytest
+
+from tests.bench import client, due, emulated, imports, latency, memory, overhead, rig, sending, units
+from tests.bench.effort import Effort
+
+QUICK = Effort(runs=1, quick=True)
+
+
+def test_the_limit_is_rounds_of_calls_or_what_the_api_takes():
+    """Five rounds of twenty calls, or so many calls at the API's rate, and one call of a table."""
+    assert sending.limit(100, 0.1, rate=10_000) == pytest.approx(0.5 + 0.004)
+    assert sending.limit(101, 0.1, rate=10_000) == pytest.approx(0.6 + 0.004)
+    assert sending.limit(100, 0.1, rate=50) == pytest.approx(2 + 0.004)
+
+
+def test_sending_measures_both_handlers_beside_the_limit():
+    """Every cell is above its limit, and the plain handler takes at least a call after the other."""
+    measured = sending.measure(QUICK)
+    assert [(cell["batch"], cell["latency_ms"]) for cell in measured["matrix"]] == [(10, 20)]
+    assert all(cell["times_the_limit"] > 1 for cell in measured["matrix"])
+    assert measured["plain"]["plain_seconds"] >= 10 * (0.02 + 2 * 0.004)
+
+
+def test_tables_that_take_their_time_do_so_for_every_call():
+    """What stands for DynamoDB is as slow as it is told, and otherwise the memory store."""
+    rows = rig.rows_of(rig.mails_of(3))
+    tables = rig.Tables.memory(rig.in_memory(rows)).taking(0.01)
+    began = sending.time.perf_counter()
+    assert [tables.store.get(row["id"]) for row in rows] == rows
+    assert sending.time.perf_counter() - began >= 0.03
+
+
+@pytest.mark.stack
+def test_deliver_works_on_the_embedded_aws():
+    """The figure beside the matrix is of a batch that was sent."""
+    assert emulated.measure(QUICK)["seconds"] > 0.1
+
+
+@pytest.mark.stack
+def test_client_measures_three_ways_in_turn():
+    """Enqueue, a bare put of the same client and one of plain boto3; entries, with a key and without."""
+    measured = client.measure(QUICK)
+    assert all(measured[name] > 0 for name in ("enqueue_ms", "bare_ms", "plain_boto3_ms", "ratio", "entries_us"))
+
+
+@pytest.mark.stack
+def test_units_are_those_that_the_guide_adds_up_to():
+    """By hand: put 1 + 1; claim 1; history 2 and three indexes; delete 2 + 1. Twice the row is twice its writes."""
+    measured = units.measure(QUICK)
+    small, text = measured["row_1kb"], measured["text_1kb"]
+    assert (small["history_bytes"] <= 1024, text["text_bytes"]) == (True, 1024)
+    assert small["write_units"] == {
+        "enqueue": {"outbox": 1, "outbox/due": 1},
+        "claim": {"outbox": 1},
+        "settle": {
+            "history": 2,
+            "history/by_delivery": 1,
+            "history/by_recipient": 1,
+            "history/by_day": 1,
+            "outbox": 2,
+            "outbox/due": 1,
+        },
+    }
+    assert (small["writes"], text["writes"], small["reads"]) == (11, 11 + 6, 2)
+    # The put costs twice, and so does the look whether history has the key.
+    assert measured["with_key_more"] == 3
+    assert 20 * 1024 - 100 < measured["row_20kb"]["history_bytes"] <= 20 * 1024
+
+
+@pytest.mark.stack
+def test_dispatch_reads_the_same_whatever_else_is_in_the_table():
+    """Twice the rows, the same queries, entries and units."""
+    small, large = due.measure(QUICK)["tables"]
+    assert (small["rows"], large["rows"]) == (100, 200)
+    for name in ("queries", "entries", "index_units", "row_units"):
+        assert small[name] == large[name]
+    assert (small["entries"], small["index_units"]) == (5, small["queries"] / 2)
+    assert large["scan_units"] > small["scan_units"]
+
+
+def test_imports_are_measured_with_what_they_build():
+    """A cold start is more than its import."""
+    measured = imports.measure(QUICK)
+    assert measured["ratio"]["boto3"] == 1
+    assert all(measured["cold_start_ms"][name] > ms for name, ms in measured["import_ms"].items())
+
+
+def test_overhead_is_that_of_a_batch_that_was_sent():
+    """With the threads of a function, and with one."""
+    measured = overhead.measure(QUICK)
+    assert 0 < measured["us"] < 100_000
+    assert 0 < measured["one_thread_us"] < 100_000
+
+
+@pytest.mark.stack
+def test_memory_is_that_of_a_process_of_its_own():
+    """More than Python with the SDK, and more at its end than at its start."""
+    measured = memory.measure(QUICK)
+    assert 20 < measured["imported_mb"] <= measured["event_read_mb"] < measured["peak_mb"] < 500
+
+
+@pytest.mark.stack
+def test_latency_is_from_the_row_to_the_call():
+    """On an idle stack, with the first row apart."""
+    measured = latency.measure(QUICK)
+    assert 0 < measured["median_seconds"] <= measured["longest_seconds"] < 30
