@@ -17,6 +17,8 @@ _TOKEN = re.compile(r"\b[A-Za-z0-9+/_-]{86}==")
 _SECRET_NAMES = re.compile(r"(?i)token|secret(?!_id)|password|api_?key|authorization|cookie")
 _BODY_NAMES = {"text", "html", "subject", "text_part", "html_part", "insert_code", "content", "body", "data", "request"}
 LONGEST_VALUE = 2000
+# A token has as many characters at least.
+LONGEST_WORD = 88
 
 
 def configure(level: str = "INFO") -> None:
@@ -55,8 +57,14 @@ def _clean(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401  whatever 
 
 
 def _scrub(text: str) -> str:
-    text = _BEARER.sub("[left out]", _TOKEN.sub("[left out]", text))
-    return shorten(_ADDRESS.sub(lambda match: mask(match[0]), text), LONGEST_VALUE)
+    # Most values are short words; the looks at the text say which of the searches could find anything.
+    if len(text) >= LONGEST_WORD:
+        text = _TOKEN.sub("[left out]", text)
+    if len(text.split(None, 1)) > 1:
+        text = _BEARER.sub("[left out]", text)
+    if "@" in text:
+        text = _ADDRESS.sub(lambda match: mask(match[0]), text)
+    return shorten(text, LONGEST_VALUE)
 
 
 def _name_error(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

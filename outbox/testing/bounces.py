@@ -1,6 +1,5 @@
 """The suppression list and the records of bounces in memory."""
 
-import copy
 import secrets
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +10,7 @@ from outbox.core import suppression
 from outbox.core.errors import Lost
 from outbox.core.ports import Page
 from outbox.core.row import Item
+from outbox.testing.copied import copied
 from outbox.testing.size import check_size
 from outbox.testing.store import MemoryStore
 
@@ -25,17 +25,17 @@ class MemorySuppressions:
     def put(self, entry: Item) -> None:
         """Write an entry as a person does by hand: whole, unasked, no condition."""
         with self.lock:
-            self.entries[str(entry["email"])] = copy.deepcopy(dict(entry))
+            self.entries[str(entry["email"])] = copied(dict(entry))
 
     def look(self, emails: Collection[str]) -> Mapping[str, Item]:
         """Read the entries of some addresses; those without an entry are left out."""
         with self.lock:
-            return {email: copy.deepcopy(self.entries[email]) for email in emails if email in self.entries}
+            return {email: copied(self.entries[email]) for email in emails if email in self.entries}
 
     def get(self, email: str) -> Item | None:
         """Read the entry of an address as it is now; None if there is none."""
         with self.lock:
-            return copy.deepcopy(self.entries.get(email))
+            return copied(self.entries.get(email))
 
     def swap(self, email: str, seen: Item | None, new: Item | None) -> bool:
         """Write an entry (None: delete it) if it is still as seen; tell whether that was so."""
@@ -59,12 +59,12 @@ class MemorySuppressions:
         """Write an entry with a nonce of its own."""
         entry = {**new, "email": email, "nonce": secrets.token_hex(8)}
         check_size(entry)
-        self.entries[email] = copy.deepcopy(entry)
+        self.entries[email] = copied(entry)
 
     def page(self, limit: int, cursor: str | None = None) -> Page:
         """List entries, in no order that means anything."""
         with self.lock:
-            listed = [copy.deepcopy(self.entries[email]) for email in sorted(self.entries)]
+            listed = [copied(self.entries[email]) for email in sorted(self.entries)]
         begin = int(cursor or 0)
         rest = len(listed) > begin + limit
         return Page(listed[begin : begin + limit], str(begin + limit) if rest else None)

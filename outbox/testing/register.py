@@ -1,11 +1,11 @@
 """The small items that workers share, in memory."""
 
-import copy
 import secrets
 import threading
 from typing import Any
 
 from outbox.core.row import Item
+from outbox.testing.copied import copied
 
 
 class MemoryRegister:
@@ -18,7 +18,7 @@ class MemoryRegister:
     def get(self, name: str) -> Item | None:
         """Read an item as it is now; None if there is none."""
         with self._lock:
-            return copy.deepcopy(self.items.get(name))
+            return copied(self.items.get(name))
 
     def swap(self, name: str, seen: Item | None, new: Item) -> tuple[bool, Item | None]:
         """Write an item if it is still as seen; tell whether it was written, and the item as it is now."""
@@ -26,5 +26,5 @@ class MemoryRegister:
             won = self.items.get(name) == seen
             if won:
                 # Two writers may want the same; what makes them differ is who wrote.
-                self.items[name] = {**copy.deepcopy(new), "nonce": secrets.token_hex(8)}
-            return won, copy.deepcopy(self.items.get(name))
+                self.items[name] = {**copied(new), "nonce": secrets.token_hex(8)}
+            return won, copied(self.items.get(name))

@@ -1,6 +1,5 @@
 """The two tables and their indexes in memory."""
 
-import copy
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from outbox.core.places import INDEXES, Index
 from outbox.core.ports import NEVER, Due, Page
 from outbox.core.row import Item
 from outbox.testing.change import Change
+from outbox.testing.copied import copied
 from outbox.testing.size import check_size
 
 
@@ -49,7 +49,7 @@ class MemoryStore:
             row = self.outbox.get(mail_id)
             finished = self.history.get(mail_id) if once else None
             if row is not None or finished is not None:
-                raise AlreadyThere(copy.deepcopy(row), copy.deepcopy(finished))
+                raise AlreadyThere(copied(row), copied(finished))
             self._write(mail_id, dict(item))
 
     def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
@@ -64,21 +64,21 @@ class MemoryStore:
     def get(self, mail_id: str) -> Item | None:
         """Read a row of the outbox as it is now."""
         with self._lock:
-            return copy.deepcopy(self.outbox.get(mail_id))
+            return copied(self.outbox.get(mail_id))
 
     def get_finished(self, mail_id: str) -> Item | None:
         """Read a row of history as it is now."""
         with self._lock:
-            return copy.deepcopy(self.history.get(mail_id))
+            return copied(self.history.get(mail_id))
 
     def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
         """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
         with self._lock:
             row = self.outbox.get(mail_id)
             if row is None or not expect.holds(row):
-                raise Lost(copy.deepcopy(row))
+                raise Lost(copied(row))
             self._write(mail_id, patch.applied(row))
-            return copy.deepcopy(self.outbox[mail_id])
+            return copied(self.outbox[mail_id])
 
     def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
@@ -87,7 +87,7 @@ class MemoryStore:
             there = self.history.get(str(finished["id"]))
             mark = places.delivery_mark(str(finished.get("delivery_id"))) if sole else ""
             if there is not None or not expect.holds(row) or mark in self.history:
-                raise Lost(copy.deepcopy(row), finished=there is not None)
+                raise Lost(copied(row), finished=there is not None)
             check_size(finished)
             if sole:
                 self.history[mark] = {"id": mark, "mail": mail_id, "expires_at": finished["expires_at"]}
@@ -99,7 +99,7 @@ class MemoryStore:
         with self._lock:
             row = self.outbox.get(mail_id)
             if not expect.holds(row):
-                raise Lost(copy.deepcopy(row))
+                raise Lost(copied(row))
             self._write(mail_id, None)
 
     def keep(self, finished: Item) -> Item | None:
@@ -109,16 +109,16 @@ class MemoryStore:
             if there is None:
                 check_size(finished)
                 self._keep(finished)
-            return copy.deepcopy(there) if there != finished else None
+            return copied(there) if there != finished else None
 
     def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
         """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
         with self._lock:
             origin = self.history.get(origin_id)
             if origin is None or not expect.holds(origin) or str(item["id"]) in self.outbox:
-                raise Lost(copy.deepcopy(origin))
+                raise Lost(copied(origin))
             check_size(item)
-            self.history[origin_id] = copy.deepcopy(patch.applied(origin))
+            self.history[origin_id] = copied(patch.applied(origin))
             self._write(str(item["id"]), dict(item))
 
     def annotate(self, mail_id: str, patch: Patch, expect: Expect | None = None) -> None:
@@ -126,8 +126,8 @@ class MemoryStore:
         with self._lock:
             there = self.history.get(mail_id)
             if there is None or not (expect or Expect()).holds(there):
-                raise Lost(copy.deepcopy(there))
-            self.history[mail_id] = copy.deepcopy(patch.applied(there))
+                raise Lost(copied(there))
+            self.history[mail_id] = copied(patch.applied(there))
 
     def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
         """Move a mail of history back as a row of the outbox in one step, and its copies' items out of history."""
@@ -135,7 +135,7 @@ class MemoryStore:
             mail_id = str(finished["id"])
             row = self.outbox.get(mail_id)
             if row is not None or not expect.holds(self.history.get(mail_id)):
-                raise Lost(copy.deepcopy(row))
+                raise Lost(copied(row))
             self._write(mail_id, dict(item))
             for each in (finished, *places.copies(finished)):
                 self.erase(str(each["id"]))
@@ -250,7 +250,7 @@ class MemoryStore:
     def every(self, table: str, limit: int, cursor: str | None = None) -> Page:
         """Go through a whole table, `outbox` or `history`, in no order."""
         with self._lock:
-            rows = copy.deepcopy([*(self.outbox if table == "outbox" else self.history).values()])
+            rows = copied([*(self.outbox if table == "outbox" else self.history).values()])
         begin = int(cursor or 0)
         return Page(rows[begin : begin + limit], str(begin + limit) if len(rows) > begin + limit else None)
 
@@ -259,7 +259,7 @@ class MemoryStore:
 
     def _keep(self, finished: Item) -> None:
         for item in (finished, *places.copies(finished)):
-            self.history[str(item["id"])] = copy.deepcopy(dict(item))
+            self.history[str(item["id"])] = copied(dict(item))
 
     def _write(self, mail_id: str, item: dict[str, Any] | None) -> None:
         before = self.outbox.get(mail_id)
@@ -268,17 +268,17 @@ class MemoryStore:
         if before == item:
             return  # A write that changes nothing makes no stream record.
         self.changes.append(
-            Change("REMOVE" if item is None else "MODIFY" if before else "INSERT", before, copy.deepcopy(item))
+            Change("REMOVE" if item is None else "MODIFY" if before else "INSERT", before, copied(item))
         )
         if item is None:
             self.outbox.pop(mail_id, None)
         else:
-            self.outbox[mail_id] = copy.deepcopy(item)
+            self.outbox[mail_id] = copied(item)
 
     def _sorted(self, table: Mapping[str, Item], key: str, value: str, order: str) -> list[dict[str, Any]]:
         with self._lock:
             rows = [dict(row) for row in table.values() if row.get(key) == value and isinstance(row.get(order), str)]
-            return copy.deepcopy(sorted(rows, key=lambda row: (row[order], row["id"])))
+            return copied(sorted(rows, key=lambda row: (row[order], row["id"])))
 
     def _page(
         self,
