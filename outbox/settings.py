@@ -17,7 +17,8 @@ S = TypeVar("S", bound="Settings")
 class Settings(BaseSettings):
     """What every part reads the same way."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    # Each function uses one of these classes; the others need not be built.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, defer_build=True)
 
     log_level: str = "INFO"
 
