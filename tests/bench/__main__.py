@@ -92,9 +92,7 @@ def _table(measures: dict[str, Any]) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     told = ["  ".join([*map(str.ljust, row, widths), row[3]]) for row in rows]
-    return "\n".join(
-        told + [f"Not met: {goal.what}: {goal.why or 'see the figures'}." for goal in goals.missed(measures)]
-    )
+    return "\n".join([*told, *goals.reasons(measures)])
 
 
 def _row(goal: goals.Goal, told: str, *, met: bool | None) -> tuple[str, str, str, str]:

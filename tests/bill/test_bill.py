@@ -13,7 +13,7 @@ from samtranslator.yaml_helper import yaml_parse
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Rejected, TryLater
 from outbox.core.ports import Accepted
 from outbox.testing import FakeRecords
-from tests.bill.day import MINUTES, Day, faster
+from tests.bill.day import MINUTES, Day
 from tests.figures import merge
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -176,9 +176,8 @@ def mapping() -> Any:
 @pytest.mark.parametrize(
     ("case", "filtered"), CASES, ids=[f"{case}{'' if filtered else '-unfiltered'}" for case, filtered in CASES]
 )
-def test_a_bad_day_stays_under_its_bound(mapping, monkeypatch, capsys, case, *, filtered):
+def test_a_bad_day_stays_under_its_bound(mapping, capsys, case, *, filtered):
     """Each bad day, with the template's stream filter and with a wrong one that lets everything through."""
-    faster(monkeypatch)
     patterns = [json.loads(each["Pattern"]) for each in mapping["FilterCriteria"]["Filters"]]
     bound = BOUNDS[case]
 

@@ -1,12 +1,11 @@
 """The outbox and the shared items in memory, for a million rows: each call takes time, and is counted.
 
 What a write does is the memory store's own code. Cheaper than there are the indexes, kept up instead of made anew for
-each question; the copies; and rows nobody has touched yet, which exist as their place in the index alone.
+each question; and rows nobody has touched yet, which exist as their place in the index alone.
 """
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from outbox.core import clock
@@ -20,13 +19,6 @@ from tests.simulation.meter import HISTORY, OUTBOX, Meter, entries
 # What a call of DynamoDB takes, in seconds.
 CALL = 0.005
 DONE: dict[str, Any] = {}
-
-
-def copied(value: Any) -> Any:
-    """Copy a row; what a row holds is plain, and there are too many for `copy.deepcopy`."""
-    if type(value) is dict:
-        return {name: copied(part) for name, part in value.items()}
-    return [copied(part) for part in value] if type(value) is list else value
 
 
 class Sizes:
@@ -87,7 +79,6 @@ class IndexedStore(MemoryStore):
         self._pause, self._meter, self._heard = pause, meter, heard
         self._lanes: dict[str, list[tuple[str, str]]] = {}
         self._written, self._sizes, self._untouched = Sizes(), dict[str, int](), 0
-        monkeypatch.setattr(memory, "copy", SimpleNamespace(deepcopy=copied))
         monkeypatch.setattr(memory, "check_size", self._written.check)
 
     def begin(self, base: Mapping[str, Any], lanes: Mapping[str, str]) -> None:
