@@ -80,9 +80,10 @@ def _units(figures: Mapping[str, Any]) -> None:
                 label = place.replace("/", ", index ") if (number, panel) == (0, panels[0]) else None
                 panel.bar(number, units, 0.55, bottom=left, color=colour, label=label)
                 left += units
-            panel.text(number, left, f"{left:g}", ha="center", va="bottom")
-        panel.set_xticks(range(len(cases)), [readme.CASES[case] for case in cases])
-        panel.margins(x=0.2, y=0.12)
+        sums = [f"{readme.CASES[case]}\n{figures[case]['writes']:g}" for case in cases]
+        panel.set_xticks(range(len(cases)), sums)
+        panel.yaxis.get_major_locator().set_params(integer=True)
+        panel.margins(x=0.2)
     panels[0].set_ylabel("write units of one mail")
     panels[0].axhline(12, color=INK, linewidth=1, linestyle="--")
     panels[0].set_title("Enqueued, claimed, sent; 12 is the goal at 1 KB", loc="left")
@@ -100,7 +101,7 @@ def _due(figures: Mapping[str, Any]) -> None:
     units.set_title("Read units", loc="left")
     units.legend()
     seconds.plot(rows, [each["seconds"] for each in figures["tables"]], "o-", color=COLOURS[0])
-    seconds.set_ylim(bottom=0)
+    seconds.set_ylim(0, 1.5 * max(each["seconds"] for each in figures["tables"]))
     seconds.set_title("Seconds", loc="left")
     for axes in (units, seconds):
         axes.set_xscale("log")
