@@ -25,7 +25,7 @@ from outbox.adapters.sentences import sentence_of
 from outbox.core.attachment import Attachment, S3Object, StoredFile
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
-from outbox.core.ports import LONGEST_UPLOAD, Accepted
+from outbox.core.mail_api import LONGEST_UPLOAD, Accepted
 
 LONGEST_ANSWER = 64 * 1024
 # The API's limit is per minute, so a minute is the wait when it does not say.

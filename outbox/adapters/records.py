@@ -14,7 +14,7 @@ from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import payload_of, stop_if_everybody_must
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown
 from outbox.core.mail import Mail
-from outbox.core.ports import Seen
+from outbox.core.mail_api import Seen
 
 COUNT, PAGES = 100, 10
 LONGEST_ANSWER = 4 * 1024 * 1024

@@ -1,19 +1,16 @@
 """What the flows need from outside; adapters and the memory fakes of `outbox.testing` provide it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 from outbox.core.change import Expect, Patch
-from outbox.core.mail import Mail
 from outbox.core.places import Index
 from outbox.core.row import Item
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-# Seconds the files of a mail may take to leave; a call with files may last that much longer than one without.
-LONGEST_UPLOAD = 10.0
 NEVER = "9999-12-31T23:59:59.999Z"
 
 
@@ -219,58 +216,6 @@ class Register(Protocol):
 
     def swap(self, name: str, seen: Item | None, new: Item) -> tuple[bool, Item | None]:
         """Write an item if it is still as seen; tell whether it was written, and the item as it is now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The API took the mail. `remaining`: calls left in this minute, `wait`: seconds until there are more, if said."""
-
-    delivery_id: str
-    remaining: int | None = None
-    wait: float | None = None
-
-
-class MailApi(Protocol):
-    """The HTTP mail API; it alone knows status codes, everybody else knows its decisions."""
-
-    @property
-    def longest_call(self) -> float:
-        """The seconds after which a call without files has certainly ended; with files, `LONGEST_UPLOAD` later."""
-
-    @property
-    def account(self) -> str:
-        """Name the address and credentials in use without giving them away. Raises `Stop` if there are none."""
-
-    def fresh_account(self) -> str:
-        """Read the credentials anew and name them. Raises `Stop` if there are none."""
-
-    def ready(self) -> None:
-        """Make sure that credentials are at hand. Raises `Stop` if there are none."""
-
-    def send(self, mail: Mail) -> Accepted:
-        """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A delivery in the API's own records with the content of a mail."""
-
-    delivery_id: str
-    created_at: datetime
-
-
-class Records(Protocol):
-    """The mail API's own records of what it accepted."""
-
-    def find(
-        self,
-        mail: Mail,
-        since: datetime,
-        until: datetime,
-        is_other: Callable[[str], bool],
-        spend: Callable[[], None],
-    ) -> Sequence[Seen]:
-        """List what may be this mail, the oldest first. Raises `NotAnswered`, `NoRecords`, `TryLater`, `Stop`."""
 
 
 class Limiter(Protocol):

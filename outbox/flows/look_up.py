@@ -14,7 +14,8 @@ import structlog
 from outbox.core import backoff, clock, doubt, moves, places
 from outbox.core.change import Patch, seen
 from outbox.core.errors import FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
-from outbox.core.ports import Clock, Files, Limiter, Records, Seen, Store
+from outbox.core.mail_api import Records, Seen
+from outbox.core.ports import Clock, Files, Limiter, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.flows.files import complete

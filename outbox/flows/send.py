@@ -29,7 +29,8 @@ from outbox.core.errors import (
     TryLater,
 )
 from outbox.core.mail import Mail
-from outbox.core.ports import LONG_AGO, LONGEST_UPLOAD, Clock, Files, Limiter, MailApi, Store, Switch
+from outbox.core.mail_api import LONGEST_UPLOAD, MailApi
+from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, Store, Switch
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted, Seen
+from outbox.core.mail_api import Accepted, Seen
 from outbox.testing.files import in_memory
 
 

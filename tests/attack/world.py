@@ -14,7 +14,7 @@ from outbox.core import clock as clocks
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted, Seen
+from outbox.core.mail_api import Accepted, Seen
 from outbox.core.row import Item
 from outbox.core.states import PROBLEMS
 from outbox.flows.dispatch import Dispatch

@@ -11,7 +11,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Rejected, TryLater
-from outbox.core.ports import Accepted
+from outbox.core.mail_api import Accepted
 from outbox.testing import FakeRecords
 from tests.bill.day import MINUTES, Day
 from tests.figures import merge

@@ -233,7 +233,7 @@ def test_an_older_version_saved_over_a_row_being_sent_sends_nothing_twice(servic
             raise OutcomeUnknown("no answer.")
         if outcome == "dies":
             raise Dies
-        from outbox.core.ports import Accepted
+        from outbox.core.mail_api import Accepted
 
         return Accepted("1")
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from outbox.core.errors import Stop, TryLater
-from outbox.core.ports import Accepted
+from outbox.core.mail_api import Accepted
 from outbox.core.rate import Rate
 from outbox.flows.lease import Lease
 from outbox.flows.limiter import SharedLimiter

@@ -3,7 +3,7 @@
 import pytest
 
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Stop, TryLater
-from outbox.core.ports import Seen
+from outbox.core.mail_api import Seen
 from outbox.core.rate import Rate
 from outbox.flows.limiter import SharedLimiter
 

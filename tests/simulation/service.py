@@ -13,7 +13,7 @@ from outbox.adapters.stream import MARGIN_SECONDS
 from outbox.core import moves, places
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.mail import Mail
-from outbox.core.ports import Accepted
+from outbox.core.mail_api import Accepted
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.states import Status
