@@ -44,7 +44,7 @@ def test_its_two_lines_come_first():
     """One line runs the demo, one the tests, in the first forty lines."""
     top = "\n".join(README.splitlines()[:40])
     assert re.search(r"^python3 -m venv .* outbox demo$", top, re.MULTILINE)
-    assert re.search(r"^python3 -m venv .* pytest$", top, re.MULTILINE)
+    assert re.search(r"^python3 -m venv .* pytest -n auto$", top, re.MULTILINE)
 
 
 def test_its_changelog_has_the_version():
