@@ -10,6 +10,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from outbox.adapters.answers import items_there, patiently
+from outbox.adapters.batch_read import read_batch
 from outbox.adapters.wire import Expression, cursor_of, from_wire, key_of, to_wire
 from outbox.core import suppression
 from outbox.core.change import ABSENT
@@ -20,10 +21,6 @@ from outbox.core.row import Item
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-BATCH_GET = 100
-# Keys that a busy table did not read are asked for again, a little later each time: some three seconds in all.
-LOOKS, FIRST_PAUSE, LONGEST_PAUSE = 10, 0.02, 0.5
-
 
 class DynamoSuppressions:
     """Entries by address, changed by compare and swap; one client serves all threads."""
@@ -32,28 +29,9 @@ class DynamoSuppressions:
         self._client, self._table, self._pause = client, table, pause
 
     def look(self, emails: Collection[str]) -> Mapping[str, Item]:
-        """Read the entries of some addresses, as they are now, a hundred at a time; an error of AWS is raised."""
-        wanted = sorted(set(emails))
-        found: dict[str, Item] = {}
-        for begin in range(0, len(wanted), BATCH_GET):
-            found |= self._look([to_wire({"email": email}) for email in wanted[begin : begin + BATCH_GET]])
-        return found
-
-    def _look(self, keys: list[dict[str, Any]]) -> dict[str, Item]:
-        request: Any = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        found: dict[str, Item] = {}
-        for number in range(LOOKS):
-            if number:
-                self._pause(min(FIRST_PAUSE * 2 ** (number - 1), LONGEST_PAUSE))
-            answer = self._client.batch_get_item(RequestItems=request)
-            entries = [from_wire(attributes) for attributes in answer["Responses"].get(self._table, [])]
-            found |= {entry["email"]: entry for entry in entries}
-            request = answer.get("UnprocessedKeys")
-            if not request:
-                return found
-        # Not to know is not to be allowed: the caller must not take these for addresses without an entry.
-        message = "the suppression list did not answer for all addresses"
-        raise TimeoutError(message)
+        """Read the entries of some addresses, as they are now; an error of AWS is raised."""
+        keys = [(self._table, to_wire({"email": email})) for email in sorted(set(emails))]
+        return {entry["email"]: entry for entry in read_batch(self._client, keys, self._pause)[self._table]}
 
     def get(self, email: str) -> Item | None:
         """Read the entry of an address as it is now; None if there is none."""

@@ -1,19 +1,19 @@
 """What must be in order before a mail is sent: it can be read, was not sent, may go to its people, has its files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
 
-from outbox.core.address import Address, key
+from outbox.core.address import key
 from outbox.core.errors import TryLater
 from outbox.core.mail import Mail
-from outbox.core.ports import Clock, Files, Store
+from outbox.core.ports import Clock, Files, Past
 from outbox.core.row import Item, Row
 from outbox.flows.files import complete, opened
 from outbox.flows.reach import InTime, within_reach
-from outbox.flows.suppression import NoSuppression, SuppressionList
+from outbox.flows.suppression import sentences
 
 log = structlog.get_logger()
 
@@ -32,10 +32,9 @@ class Suppressed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Makes the mail of a claimed row ready for the call, one batch of reads each for its past and its people."""
+    """Makes the mail of a claimed row ready for the call; its past and its people are asked for in one read."""
 
-    store: Store
-    suppression: SuppressionList | NoSuppression
+    past: Past
     files: Files
     clock: Clock
     # The moment (epoch seconds) after which there would be no time left for the call.
@@ -44,21 +43,29 @@ class Prepare:
     def __call__(self, row: Row, stack: ExitStack) -> tuple[Row, Mail]:
         """Give the mail as it may go, its files open until the stack ends; and the row, noting who is left out.
 
-        Raises `RowBroken`, `AlreadySent`, `Suppressed`, `FileLost`; `TryLater` when the files are out of reach. Any
-        other error: a table is.
+        Raises `RowBroken`, `AlreadySent`, `Suppressed`, `FileLost`; `TryLater` when tables or files are out of reach.
         """
         files = InTime(self.files, self.clock, self.latest)
         with within_reach():
             mail = complete(files, row).mail()
-        there = self.store.get_finished(row.id)
-        if there is not None:
-            raise AlreadySent(there)
-        row, mail = self._without_suppressed(row, mail)
+        row, mail = self._without_suppressed(row, mail, self._reasons(row, mail))
         with within_reach():
             return row, stack.enter_context(opened(files, mail))
 
-    def _without_suppressed(self, row: Row, mail: Mail) -> tuple[Row, Mail]:
-        reasons = self._reasons([mail.to, *mail.cc, *mail.bcc])
+    def _reasons(self, row: Row, mail: Mail) -> Mapping[str, str]:
+        """Say which of its people are suppressed and why. Raises `AlreadySent`, `TryLater`."""
+        try:
+            there, entries = self.past.look(row.id, {key(each.email) for each in (mail.to, *mail.cc, *mail.bcc)})
+        except Exception as error:
+            # Not to know is not to be allowed; nothing has been called yet, and the row should say so.
+            log.exception("send.tables_out_of_reach", id=row.id)
+            message = f"history and the suppression list cannot be read just now ({type(error).__name__})."
+            raise TryLater(message) from error
+        if there is not None:
+            raise AlreadySent(there)
+        return sentences(entries, self.clock())
+
+    def _without_suppressed(self, row: Row, mail: Mail, reasons: Mapping[str, str]) -> tuple[Row, Mail]:
         # What an earlier try, or a person, noted there is not so any more.
         row = Row({name: value for name, value in row.item.items() if name != "left_out"})
         to = key(mail.to.email)
@@ -73,11 +80,3 @@ class Prepare:
             return row, mail
         cc, bcc = ([each for each in copies if key(each.email) not in reasons] for copies in (mail.cc, mail.bcc))
         return Row({**row.item, "left_out": left_out}), mail.but(cc=cc, bcc=bcc)
-
-    def _reasons(self, people: Sequence[Address]) -> Mapping[str, str]:
-        try:
-            return self.suppression.reasons([address.email for address in people])
-        except Exception as error:
-            log.exception("suppression.out_of_reach")
-            message = f"the suppression list cannot be read just now ({type(error).__name__})."
-            raise TryLater(message) from error

@@ -30,14 +30,13 @@ from outbox.core.errors import (
 )
 from outbox.core.mail import Mail
 from outbox.core.mail_api import LONGEST_UPLOAD, MailApi
-from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, Store, Switch
+from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, Past, Store, Switch
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.core.text import shorten
 from outbox.flows import settle
 from outbox.flows.prepare import AlreadySent, Prepare, Suppressed
-from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.write import write
 
 log = structlog.get_logger()
@@ -76,7 +75,7 @@ class Sender:
     lease_seconds: float
     keep: Retention
     look_up_window: timedelta
-    suppression: SuppressionList | NoSuppression
+    past: Past
     files: Files
 
     def send(self, item: Item, slot: datetime, deadline: float) -> Outcome:
@@ -136,7 +135,7 @@ class Sender:
         with ExitStack() as stack:
             try:
                 latest = min(deadline, _lease_end(row)) - self.api.longest_call - SETTLING
-                row, mail = Prepare(self.store, self.suppression, self.files, self.clock, latest)(row, stack)
+                row, mail = Prepare(self.past, self.files, self.clock, latest)(row, stack)
                 slot = self._slot_still_to_come(mail, slot)
             except AlreadySent as sent:
                 settle.echo(self.store, row, sent.there, self.clock, self.who)
@@ -149,7 +148,7 @@ class Sender:
                 return Outcome.WAITING
             except Exception:
                 # Nothing has been called yet, and the row should say so while it can.
-                log.exception("send.tables_out_of_reach", id=row.id)
+                log.exception("send.not_begun", id=row.id)
                 settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
                 return Outcome.NO_TIME
             return self._send_in_time(row, mail, slot, deadline)

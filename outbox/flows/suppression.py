@@ -31,11 +31,8 @@ class SuppressionList:
 
     def reasons(self, emails: Collection[str]) -> dict[str, str]:
         """Say of each suppressed address (as `address.key` gives it) since when, until when and why; in one look."""
-        wanted = {email for email in map(_lower, emails) if email is not None}
-        now = self.clock()
-        entries = self.suppressions.look(wanted) if wanted else {}
-        said = {email: suppression.suppressed(entry, now) for email, entry in entries.items()}
-        return {email: sentence for email, sentence in said.items() if sentence is not None}
+        wanted = keys(emails)
+        return sentences(self.suppressions.look(wanted) if wanted else {}, self.clock())
 
     def show(self, email: str) -> Item | None:
         """Give the entry of an address; None if there is none. Raises `InvalidRequest`."""
@@ -89,6 +86,17 @@ class NoSuppression:
     def reasons(self, emails: Collection[str]) -> Mapping[str, str]:  # noqa: ARG002  the list's form
         """Name nobody."""
         return {}
+
+
+def keys(emails: Collection[str]) -> set[str]:
+    """Give the keys under which the list has some addresses; what is no address has none."""
+    return {email for email in map(_lower, emails) if email is not None}
+
+
+def sentences(entries: Mapping[str, Item], now: datetime) -> dict[str, str]:
+    """Say of each suppressed address since when, until when and why."""
+    said = {email: suppression.suppressed(entry, now) for email, entry in entries.items()}
+    return {email: sentence for email, sentence in said.items() if sentence is not None}
 
 
 def _with_errors(entry: Item | None, new: Mapping[str, Any]) -> dict[str, Any]:

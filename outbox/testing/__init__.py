@@ -9,7 +9,7 @@ The store is held to DynamoDB's behaviour by the same contract tests that run ag
 """
 
 from outbox.testing.api import FakeMailApi, FakeRecords
-from outbox.testing.bounces import MemoryBounces, MemorySuppressions
+from outbox.testing.bounces import MemoryBounces, MemoryPast, MemorySuppressions
 from outbox.testing.change import Change
 from outbox.testing.clock import TickingClock
 from outbox.testing.files import MemoryFiles
@@ -24,6 +24,7 @@ __all__ = [
     "FakeRecords",
     "MemoryBounces",
     "MemoryFiles",
+    "MemoryPast",
     "MemoryRegister",
     "MemoryStore",
     "MemorySuppressions",

@@ -8,7 +8,7 @@ from typing import Any
 
 from outbox.core import suppression
 from outbox.core.errors import Lost
-from outbox.core.ports import Page
+from outbox.core.ports import Page, Store, Suppressions
 from outbox.core.row import Item
 from outbox.testing.copied import copied
 from outbox.testing.size import check_size
@@ -68,6 +68,18 @@ class MemorySuppressions:
         begin = int(cursor or 0)
         rest = len(listed) > begin + limit
         return Page(listed[begin : begin + limit], str(begin + limit) if rest else None)
+
+
+class MemoryPast:
+    """What a mail is compared with, from a `MemoryStore` and, if there is a list, a `MemorySuppressions`."""
+
+    def __init__(self, store: Store, suppressions: Suppressions | None = None) -> None:
+        self._store, self._suppressions = store, suppressions
+
+    def look(self, mail_id: str, emails: Collection[str]) -> tuple[Item | None, Mapping[str, Item]]:
+        """Read the row history has of a mail, and the entries of some addresses."""
+        there = self._store.get_finished(mail_id)
+        return there, self._suppressions.look(emails) if self._suppressions is not None else {}
 
 
 class MemoryBounces:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import httpx
@@ -12,10 +12,10 @@ import httpx
 from outbox.adapters import aws, logs, stream
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
-from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
+from outbox.adapters.past import DynamoPast
 from outbox.adapters.records import BlastengineRecords
 from outbox.adapters.secrets import SecretsManagerCredentials
 from outbox.adapters.starter import Starter
@@ -27,12 +27,8 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
-from outbox.flows.suppression import NoSuppression, SuppressionList
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ def worker() -> Worker:
     client = aws.dynamodb(session, connections)
     store = DynamoStore(client, settings.table, settings.history_table)
     files = S3Files(aws.s3(session, connections), settings.bucket)
-    suppression = _suppression(settings, client)
+    past = DynamoPast(client, settings.history_table, settings.suppression_table if settings.suppression else None)
     register = DynamoRegister(client, settings.control_table)
     http = api_client(settings, session)
     switch = SharedSwitch(register, clock.now, time.monotonic)
@@ -72,7 +68,7 @@ def worker() -> Worker:
     def sender(who: str) -> Sender:
         lease, keep, window = settings.lease_seconds, keeping, timedelta(minutes=settings.look_up_minutes)
         api = BlastengineApi(http)
-        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, suppression, files)
+        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, past, files)
 
     records, lease, keep = BlastengineRecords(http), settings.lease_seconds, keeping
     look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep, files)
@@ -80,12 +76,6 @@ def worker() -> Worker:
     return Worker(
         deliver, Dispatch(sender("dispatch"), look_up, register, start, settings.threads, settings.dispatchers)
     )
-
-
-def _suppression(settings: WorkerSettings, client: "DynamoDBClient") -> SuppressionList | NoSuppression:
-    if not settings.suppression:
-        return NoSuppression()
-    return SuppressionList(DynamoSuppressions(client, settings.suppression_table), clock.now)
 
 
 def api_client(settings: WorkerSettings, session: boto3.Session) -> ApiClient:

@@ -24,9 +24,8 @@ from outbox.core.retention import Retention
 from outbox.core.row import Item
 from outbox.flows.deliver import Deliver
 from outbox.flows.send import Sender
-from outbox.flows.suppression import SuppressionList
 from outbox.flows.switch import SharedSwitch
-from outbox.testing import MemoryFiles, MemoryRegister, MemoryStore, MemorySuppressions
+from outbox.testing import MemoryFiles, MemoryPast, MemoryRegister, MemoryStore, MemorySuppressions
 from tests.conftest import make_mail
 
 THREADS = 20
@@ -65,24 +64,23 @@ class Tables:
 
     store: Any
     register: Any
-    suppressions: Any
+    past: Any
 
     @classmethod
     def memory(cls, store: MemoryStore) -> "Tables":
-        return cls(store, MemoryRegister(), MemorySuppressions())
+        return cls(store, MemoryRegister(), MemoryPast(store, MemorySuppressions()))
 
     def taking(self, seconds: float) -> "Tables":
         """Let each call take so long."""
-        return Tables(*(Timed(each, seconds) for each in (self.store, self.register, self.suppressions)))
+        return Tables(*(Timed(each, seconds) for each in (self.store, self.register, self.past)))
 
 
 def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
     """Build deliver as the wiring does, without a rate."""
     switch = SharedSwitch(tables.register, clock.now, time.monotonic)
-    listed = SuppressionList(tables.suppressions, clock.now)
     sender = Sender(
         tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0, Retention(400),
-        timedelta(0), listed, MemoryFiles(),
+        timedelta(0), tables.past, MemoryFiles(),
     )  # fmt: skip
     return Deliver(sender, threads, lambda: None)
 

@@ -26,10 +26,9 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
-from outbox.flows.suppression import NoSuppression
 from outbox.flows.switch import SharedSwitch
 from outbox.local.filters import matches
-from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryPast, MemoryRegister, MemoryStore, TickingClock
 
 MINUTES = 24 * 60
 WRITES = ("add", "update", "finish", "drop", "keep", "annotate", "swap")
@@ -155,7 +154,7 @@ class Day:
                 180.0,
                 Retention(400),
                 window,
-                NoSuppression(),
+                MemoryPast(self.store),
                 MemoryFiles(),
             )
 

@@ -242,7 +242,7 @@ def test_a_stale_doorbell_of_an_edited_row_does_not_claim_it(service, mail):
 
 
 def test_a_history_out_of_reach_is_no_doubt(service, mail):
-    """Between claim and call the history could not be read: nothing was called, so the mail is simply due again."""
+    """Between claim and call the history could not be read: nothing was called, the row says so and goes later."""
     mail_id = service.outbox.enqueue(mail()).id
     bells, read = service.doorbells(), service.store.get_finished
 
@@ -250,8 +250,10 @@ def test_a_history_out_of_reach_is_no_doubt(service, mail):
         raise ConnectionError
 
     service.store.get_finished = broken
-    assert service.deliver(bells) == {0}
+    assert service.deliver(bells) == set()
     service.store.get_finished = read
     assert (service.status(mail_id), service.api.sent) == ("WAITING", [])
+    assert "history and the suppression list cannot be read just now (ConnectionError)" in service.row(mail_id).reason
+    service.clock.forward(hours=2)
     service.dispatch()
     assert service.status(mail_id) == "SENT"

@@ -129,7 +129,7 @@ def test_a_list_out_of_reach_holds_the_mail_back_without_blame(service, listed):
     for mail_id in ids:
         row = service.row(mail_id)
         assert (row.item["status"], row.attempts) == ("WAITING", 0)
-        assert "the suppression list cannot be read just now (ConnectionError)" in row.reason
+        assert "history and the suppression list cannot be read just now (ConnectionError)" in row.reason
     assert service.api.sent == []
     listed.suppressions.look = look
     service.clock.forward(hours=2)

@@ -199,6 +199,8 @@ ASK = {"KeyConditionExpression": "lane = :x", "ExpressionAttributeValues": {":x"
         ("dispatch", "scan", {"TableName": "outbox-history"}, "AccessDeniedException"),
         ("dispatch", "delete_table", {"TableName": "outbox"}, "AccessDeniedException"),
         ("deliver", "batch_get_item", {"RequestItems": {"outbox-suppressions": {"Keys": [ADDRESS]}}}, "done"),
+        ("deliver", "batch_get_item", {"RequestItems": {"outbox-history": {"Keys": [KEY["Key"]]}}}, "done"),
+        ("deliver", "batch_get_item", {"RequestItems": {"outbox": {"Keys": [KEY["Key"]]}}}, "AccessDeniedException"),
         ("deliver", "put_item", {"TableName": "outbox-suppressions", "Item": ADDRESS}, "AccessDeniedException"),
         ("keep", "get_item", {"TableName": "outbox", **KEY}, "AccessDeniedException"),
         ("cleanup", "get_item", {"TableName": "outbox", **KEY}, "done"),

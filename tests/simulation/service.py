@@ -24,13 +24,12 @@ from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
-from outbox.flows.suppression import SuppressionList
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
 from outbox.testing import FakeRecords, MemoryFiles
 from tests.conftest import make_mail
 from tests.simulation.meter import Meter
-from tests.simulation.store import IndexedStore, TimedRegister, TimedSuppressions
+from tests.simulation.store import IndexedStore, TimedPast, TimedRegister
 from tests.simulation.world import World
 
 # From the template: what a function may take, how often the schedule starts dispatch.
@@ -60,9 +59,8 @@ class Service:
         self.account, self.call = "account", CALL
         self.world, self.chance, self.meter = world, random.Random(seed), Meter()
         self.store = IndexedStore(world.pause, self.meter, self._hear, monkeypatch)
-        self.register, self.suppressions = (
-            kind(world.pause, self.meter) for kind in (TimedRegister, TimedSuppressions)
-        )
+        self.register = TimedRegister(world.pause, self.meter)
+        self.past = TimedPast(self.store, world.pause, self.meter)
         self.calls: dict[bool, list[float]] = {True: [], False: []}
         self.waits: list[float] = []
         self.dispatches: list[dict[str, int]] = []
@@ -178,7 +176,7 @@ class Service:
             self.lease,
             Retention(400),
             window,
-            SuppressionList(self.suppressions, world),
+            self.past,
             MemoryFiles(),
         )
 

@@ -5,13 +5,13 @@ each question; and rows nobody has touched yet, which exist as their place in th
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from outbox.core import clock
 from outbox.core.errors import Lost, TooLarge
 from outbox.core.ports import NEVER, Due
-from outbox.testing import MemoryRegister, MemoryStore, MemorySuppressions
+from outbox.testing import MemoryPast, MemoryRegister, MemoryStore
 from outbox.testing import store as memory
 from outbox.testing.size import LARGEST_ITEM, item_size
 from tests.simulation.meter import HISTORY, OUTBOX, Meter, entries
@@ -111,11 +111,6 @@ class IndexedStore(MemoryStore):
         self._meter.read("row", self._size(mail_id))
         return super().get(mail_id)
 
-    def get_finished(self, mail_id):
-        self._pause(CALL)
-        self._meter.read("history")
-        return super().get_finished(mail_id)
-
     def update(self, mail_id, expect, patch):
         self._pause(CALL)
         before, size = self.outbox.get(mail_id), self._size(mail_id)
@@ -180,15 +175,16 @@ class TimedRegister(MemoryRegister):
         return won, there
 
 
-class TimedSuppressions(MemorySuppressions):
-    """An empty suppression list that is asked for each mail."""
+class TimedPast(MemoryPast):
+    """History, and an empty suppression list, that are asked in one call for each mail."""
 
-    def __init__(self, pause: Callable[[float], None], meter: Meter) -> None:
-        super().__init__()
+    def __init__(self, store: MemoryStore, pause: Callable[[float], None], meter: Meter) -> None:
+        super().__init__(store)
         self._pause, self._meter = pause, meter
 
-    def look(self, emails: Iterable[str]) -> dict[str, Any]:
+    def look(self, mail_id, emails):
         self._pause(CALL)
+        self._meter.read("history")
         for _ in emails:
             self._meter.read("suppressions")
-        return {}
+        return (DONE if mail_id in self._store.history else None), {}

@@ -8,8 +8,10 @@ from moto import mock_aws
 
 from outbox.adapters import aws
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.testing import MemoryStore
+from outbox.testing import MemoryBounces, MemoryStore, MemorySuppressions
 from tests.store import tables
+from tests.store.bounces import Kept, client_of, on_dynamodb
+from tests.store.bounces import accounts as others
 
 accounts = itertools.count(111111111111)
 
@@ -42,3 +44,23 @@ def embedded(local_stack):
     client = aws.dynamodb(boto3.Session(**keys), endpoint_url=local_stack.info.aws_endpoint_url)
     tables.create(client)
     return DynamoStore(client, "outbox", "history")
+
+
+@pytest.fixture
+def embedded_kept(local_stack):
+    return on_dynamodb(client_of(next(others), endpoint_url=local_stack.info.aws_endpoint_url))
+
+
+@pytest.fixture
+def moto_kept():
+    with mock_aws():
+        yield on_dynamodb(client_of("x"))
+
+
+@pytest.fixture(params=["memory", "moto", pytest.param("embedded", marks=pytest.mark.stack)])
+def kept(request):
+    """Give empty records and an empty list of each kind."""
+    if request.param == "memory":
+        store, suppressions = MemoryStore(), MemorySuppressions()
+        return Kept(store, MemoryBounces(store, suppressions), suppressions)
+    return request.getfixturevalue(f"{request.param}_kept")

@@ -7,23 +7,10 @@ import urllib.request
 import botocore.exceptions
 import pytest
 from botocore.awsrequest import AWSResponse
-from moto import mock_aws
 
-from outbox.adapters.bounces import LOOKS, DynamoSuppressions
 from outbox.core.bounce import BOUNCE
 from outbox.core.errors import InvalidRequest
-from tests.store.bounces import EMAIL, accounts, bounce, client_of, on_dynamodb
-
-
-@pytest.fixture
-def embedded_kept(local_stack):
-    return on_dynamodb(client_of(next(accounts), endpoint_url=local_stack.info.aws_endpoint_url))
-
-
-@pytest.fixture
-def moto_kept():
-    with mock_aws():
-        yield on_dynamodb(client_of("x"))
+from tests.store.bounces import EMAIL, bounce
 
 
 class Fault:
@@ -101,37 +88,6 @@ def test_an_error_that_is_no_condition_is_raised(moto_kept, entry):
         moto_kept.records.record([bounce()], entry)
     with pytest.raises(botocore.exceptions.ClientError):
         moto_kept.suppressions.swap(EMAIL, None, {"email": EMAIL})
-
-
-class Busy:
-    """A table that reads one key of a batch at a time."""
-
-    def __init__(self, entries, *, stuck=False):
-        self.entries, self.stuck, self.asked = entries, stuck, 0
-
-    def batch_get_item(self, RequestItems):  # noqa: N803  the SDK's name
-        self.asked += 1
-        ((table, keys),) = RequestItems.items()
-        first, *rest = keys["Keys"]
-        found = [] if self.stuck else [self.entries[first["email"]["S"]]]
-        left = keys["Keys"] if self.stuck else rest
-        return {"Responses": {table: found}, "UnprocessedKeys": {table: {**keys, "Keys": left}} if left else {}}
-
-
-def test_keys_that_were_not_read_are_asked_for_again_a_little_later():
-    """A busy table answers in parts."""
-    emails, pauses = [f"user{number}@example.com" for number in range(5)], []
-    table = Busy({email: {"email": {"S": email}} for email in emails})
-    assert set(DynamoSuppressions(table, "suppression", pauses.append).look(emails)) == set(emails)
-    assert pauses == [0.02, 0.04, 0.08, 0.16]
-
-
-def test_a_list_that_does_not_answer_is_no_permission():
-    """The mail must wait, not go."""
-    table = Busy({}, stuck=True)
-    with pytest.raises(TimeoutError):
-        DynamoSuppressions(table, "suppression", lambda _: None).look([EMAIL])
-    assert table.asked == LOOKS
 
 
 def test_a_cursor_of_another_list_is_refused(moto_kept):

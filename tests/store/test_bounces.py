@@ -3,35 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from moto import mock_aws
 
 from outbox.core.bounce import BOUNCE, Counts
 from outbox.core.errors import Lost
 from outbox.core.suppression import suppressed
-from outbox.testing import MemoryStore
-from outbox.testing.bounces import MemoryBounces, MemorySuppressions
 from tests.flows.test_bounce import raw
-from tests.store.bounces import EMAIL, NOW, Kept, accounts, bounce, client_of, on_dynamodb
-
-
-@pytest.fixture
-def embedded_kept(local_stack):
-    return on_dynamodb(client_of(next(accounts), endpoint_url=local_stack.info.aws_endpoint_url))
-
-
-@pytest.fixture
-def moto_kept():
-    with mock_aws():
-        yield on_dynamodb(client_of("x"))
-
-
-@pytest.fixture(params=["memory", "moto", pytest.param("embedded", marks=pytest.mark.stack)])
-def kept(request):
-    """Give empty records and an empty list of each kind."""
-    if request.param == "memory":
-        store, suppressions = MemoryStore(), MemorySuppressions()
-        return Kept(store, MemoryBounces(store, suppressions), suppressions)
-    return request.getfixturevalue(f"{request.param}_kept")
+from tests.store.bounces import EMAIL, NOW, bounce
 
 
 def bare(item):

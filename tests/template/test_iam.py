@@ -50,6 +50,7 @@ SENDING = {
     ("dynamodb:GetItem", "Outbox.Arn"),
     ("dynamodb:UpdateItem", "Outbox.Arn"),
     ("dynamodb:DeleteItem", "Outbox.Arn"),
+    ("dynamodb:BatchGetItem", "History.Arn"),
     ("dynamodb:GetItem", "History.Arn"),
     ("dynamodb:PutItem", "History.Arn"),
     ("dynamodb:UpdateItem", "History.Arn"),

@@ -1,0 +1,104 @@
+"""What a mail is compared with before it goes: one read of two tables, on memory, moto and the embedded AWS."""
+
+import pytest
+
+from outbox.adapters.batch_read import LOOKS
+from outbox.adapters.bounces import DynamoSuppressions
+from outbox.adapters.past import DynamoPast
+from outbox.testing import MemoryPast
+from tests.store.bounces import EMAIL
+
+OTHER = "ken@example.com"
+SENT = {"id": "m", "subject": "Hello", "finished_at": "2026-11-20T11:00:00.000Z"}
+
+
+@pytest.fixture
+def past(kept):
+    """Give the past of each kind."""
+    if kept.client is None:
+        return MemoryPast(kept.store, kept.suppressions)
+    return DynamoPast(kept.client, "history", "suppression", lambda _: None)
+
+
+def test_nothing_is_known_of_a_new_mail_to_new_people(past):
+    """Neither its row nor any entry."""
+    assert past.look("m", {EMAIL, OTHER}) == (None, {})
+    assert past.look("m", []) == (None, {})
+
+
+def test_row_and_entries_are_given_as_they_are_now(past, kept):
+    """Each is found with the other and without it; nobody else's are."""
+    kept.store.keep(SENT)
+    assert past.look("m", {EMAIL}) == (SENT, {})
+    kept.suppressions.swap(EMAIL, None, {"email": EMAIL, "reason": "x"})
+    kept.suppressions.swap("else@example.com", None, {"email": "else@example.com"})
+    there, entries = past.look("m", [EMAIL, OTHER, EMAIL])
+    assert (there, set(entries), entries[EMAIL]["reason"]) == (SENT, {EMAIL}, "x")
+    there, entries = past.look("n", {EMAIL})
+    assert (there, set(entries)) == (None, {EMAIL})
+
+
+def test_more_people_than_one_call_takes_are_all_looked_for(past, kept):
+    """AWS takes a hundred keys at once, the mail's own among them."""
+    emails = [f"user{number:03}@example.com" for number in range(230)]
+    for email in emails[::100]:
+        kept.suppressions.swap(email, None, {"email": email})
+    kept.store.keep(SENT)
+    there, entries = past.look("m", emails)
+    assert (there, sorted(entries)) == (SENT, emails[::100])
+
+
+def test_without_a_list_history_alone_is_asked(kept):
+    """There may be no table to ask."""
+    kept.store.keep(SENT)
+    alone = MemoryPast(kept.store) if kept.client is None else DynamoPast(kept.client, "history", None)
+    assert alone.look("m", {EMAIL}) == (SENT, {})
+
+
+class Busy:
+    """Tables that read one key of a batch at a time, the last one first; of those in `stuck`, none."""
+
+    def __init__(self, rows, stuck=()):
+        self.rows, self.stuck, self.asked = rows, stuck, []
+
+    def batch_get_item(self, RequestItems):  # noqa: N803  the SDK's name
+        self.asked.append({table: len(keys["Keys"]) for table, keys in RequestItems.items()})
+        assert all(keys["ConsistentRead"] for keys in RequestItems.values())
+        found, left = {}, {table: {**keys, "Keys": list(keys["Keys"])} for table, keys in RequestItems.items()}
+        table = next((table for table in reversed(left) if table not in self.stuck), None)
+        if table is not None:
+            ((value,),) = (key.values() for key in [left[table]["Keys"].pop()])
+            found[table] = [self.rows[value["S"]]] if value["S"] in self.rows else []
+        return {"Responses": found, "UnprocessedKeys": {table: keys for table, keys in left.items() if keys["Keys"]}}
+
+
+def test_keys_that_were_not_read_are_asked_for_again_a_little_later():
+    """A busy table answers in parts."""
+    emails, pauses = [f"user{number}@example.com" for number in range(5)], []
+    table = Busy({email: {"email": {"S": email}} for email in emails})
+    assert set(DynamoSuppressions(table, "suppression", pauses.append).look(emails)) == set(emails)
+    assert pauses == [0.02, 0.04, 0.08, 0.16]
+
+
+def test_a_row_of_history_that_comes_last_is_not_taken_for_none():
+    """Had it been, a mail would be sent twice."""
+    tables, pauses = Busy({"m": {"id": {"S": "m"}}}), []
+    there, entries = DynamoPast(tables, "history", "suppression", pauses.append).look("m", {EMAIL, OTHER})
+    assert (there, entries) == ({"id": "m"}, {})
+    assert tables.asked == [{"history": 1, "suppression": 2}, {"history": 1, "suppression": 1}, {"history": 1}]
+    assert pauses == [0.02, 0.04]
+
+
+@pytest.mark.parametrize("stuck", ["history", "suppression"])
+def test_a_table_that_does_not_answer_is_no_permission(stuck):
+    """The mail must wait, not go, whatever the other table said."""
+    tables = Busy({}, stuck=[stuck])
+    with pytest.raises(TimeoutError):
+        DynamoPast(tables, "history", "suppression", lambda _: None).look("m", {EMAIL})
+    assert len(tables.asked) == LOOKS
+
+
+def test_a_list_that_does_not_answer_is_no_permission():
+    """Asked alone, for a person, likewise."""
+    with pytest.raises(TimeoutError):
+        DynamoSuppressions(Busy({}, stuck=["suppression"]), "suppression", lambda _: None).look([EMAIL])
