@@ -29,6 +29,7 @@ from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
+from outbox.wiring.processor import one_processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,12 @@ class Worker:
 
     def deliver(self, event: object, context: stream.Context) -> dict[str, Any]:
         """Answer the doorbells of a batch of stream records."""
+        one_processor()
         return stream.for_each_doorbell(event, context, clock.now, self.deliver_flow)
 
     def dispatch(self, context: stream.Context) -> dict[str, int]:
         """Work through what is due."""
+        one_processor()
         return self.dispatch_flow(stream.deadline(context, clock.now))
 
 

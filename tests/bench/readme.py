@@ -34,9 +34,9 @@ UNITS = {
 }
 LIMIT = """\
 Seconds for a batch with {threads} calls at once, and the least they could be: the API's latency times the rounds of
-calls (or the time the API takes for so many calls at all) and one round trip to the tables. Deliver makes four for each
-mail, of {database_ms} ms each: claim, look into history, suppression list, settle. The plain handler, which checks
-nothing, makes two."""
+calls (or the time the API takes for so many calls at all) and one round trip to the tables. Deliver makes
+three for each mail, of {database_ms} ms each: claim, look into history and suppression list, settle. The plain handler,
+which checks nothing, makes two."""
 COUNTED = """\
 A row of 1 KB has no more than 1,024 bytes by DynamoDB's count, also as the row of history it becomes; a mail whose text
 alone has 1,024 bytes makes a larger one. Bytes of the rows as written, and in history: {sizes}. Read units: {reads:g} a

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,7 @@ from outbox.flows.deliver import Deliver
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
 from outbox.testing import MemoryFiles, MemoryPast, MemoryRegister, MemoryStore, MemorySuppressions
+from outbox.wiring.processor import one_processor
 from tests.conftest import make_mail
 
 THREADS = 20
@@ -86,8 +88,9 @@ def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
 
 
 def hear(flow: Deliver, event: object) -> None:
-    """Have deliver answer an event, all of it."""
-    answer = stream.for_each_doorbell(event, Context(), clock.now, flow)
+    """Have deliver answer an event, all of it, in a thread that is set up as a function's is."""
+    with ThreadPoolExecutor(1, initializer=one_processor) as function:
+        answer = function.submit(stream.for_each_doorbell, event, Context(), clock.now, flow).result()
     assert answer == {"batchItemFailures": []}, answer
 
 
