@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -39,21 +40,32 @@ def configure(level: str = "INFO") -> None:
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask addresses, tokens and bodies in a log line, at any depth."""
-    return {_scrub(str(name)): _clean(str(name), value, 0) for name, value in event.items()}
+    return {_scrub_name(str(name)): _clean(str(name), value, 0) for name, value in event.items()}
 
 
 def _clean(name: str, value: Any, depth: int) -> Any:  # noqa: ANN401  whatever somebody logs
-    if _SECRET_NAMES.search(name) or name.lower() in _BODY_NAMES:
+    if _is_private(name):
         return "[left out]"
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping) and depth < 4:
-        return {_scrub(str(key)): _clean(str(key), part, depth + 1) for key, part in value.items()}
+        return {_scrub_name(str(key)): _clean(str(key), part, depth + 1) for key, part in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)) and depth < 4:
         return [_clean("", part, depth + 1) for part in value]
     if isinstance(value, (bytes, bytearray)):
         return f"[{len(value)} bytes]"
     return _scrub(str(value))
+
+
+# The same few names come with every line.
+@lru_cache(256)
+def _is_private(name: str) -> bool:
+    return bool(_SECRET_NAMES.search(name)) or name.lower() in _BODY_NAMES
+
+
+@lru_cache(256)
+def _scrub_name(name: str) -> str:
+    return _scrub(name)
 
 
 def _scrub(text: str) -> str:

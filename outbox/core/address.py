@@ -15,6 +15,8 @@ _WITH_NAME = re.compile(
     r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL
 )
 _SIMPLE = re.compile(r"\"([^\"\\@\s]+)\"")
+# A comma or semicolon would be two recipients to whoever splits there.
+_ELSEWHERE = re.compile(r"[\s<>,;]")
 _NEEDS_QUOTES = re.compile(r"[\",;<>@()\[\]:\\]")
 
 
@@ -59,8 +61,7 @@ class Address:
             yield Problem(field, f"the address has {len(self.email)} characters; {SHORTEST} to {LONGEST} are allowed")
         local, _, domain = self.email.rpartition("@")
         several = "@" in local and not (local[0] == local[-1] == '"')
-        # A comma or semicolon would be two recipients to whoever splits there.
-        if not local or not domain or several or any(char.isspace() or char in "<>,;" for char in self.email):
+        if not local or not domain or several or _ELSEWHERE.search(self.email):
             yield Problem(field, "is not one address of the form name@domain")
 
     def __str__(self) -> str:
@@ -84,8 +85,7 @@ def key(email: str) -> str:
     Case, width, invisible characters, quotes that quote nothing, a dot at the end, and a domain in its own script are
     one with the plain spelling. Tags (a+b@) are other addresses.
     """
-    wide = unicodedata.normalize("NFKC", email)
-    plain = "".join(char for char in wide if unicodedata.category(char) != "Cf").strip().lower()
+    plain = (email if email.isascii() else _plain(email)).strip().lower()
     local, at, domain = plain.rpartition("@")
     if not at:
         return plain
@@ -93,7 +93,15 @@ def key(email: str) -> str:
     return f"{unquoted[1] if unquoted else local}@{_ascii(domain.rstrip('.。'))}"
 
 
+def _plain(text: str) -> str:
+    """Take away what cannot be seen; ASCII has nothing of it."""
+    wide = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in wide if unicodedata.category(char) != "Cf")
+
+
 def _ascii(domain: str) -> str:
+    if domain.isascii():
+        return domain
     try:
         return domain.encode("idna").decode("ascii")
     except UnicodeError:
