@@ -1,0 +1,85 @@
+"""Several dispatchers: each works on a part of the shards, and none leaves a part alone that nobody works on."""
+
+import pytest
+
+from outbox.flows.dispatch import Dispatch
+from outbox.flows.lease import Lease
+from outbox.flows.look_up import LookUp
+from tests.conftest import make_mail
+
+PARTS = 2
+
+
+@pytest.fixture
+def dispatch(service):
+    """Give a run of one of two dispatchers."""
+
+    def run():
+        sender = service.sender("dispatch")
+        look_up = LookUp(
+            service.store, service.records, sender.limiter, service.clock, service.pause, "dispatch", 180.0,
+            service.keep, service.files,
+        )  # fmt: skip
+        whole = Dispatch(sender, look_up, service.register, service.start_dispatch, service.threads, PARTS)
+        return whole(service.deadline)
+
+    return run
+
+
+@pytest.fixture
+def waiting(service):
+    """Give the ids of mails that are due, some in each part."""
+    ids = [service.outbox.enqueue(make_mail(subject=str(number))).id for number in range(40)]
+    parts = {part_of(service, mail_id) for mail_id in ids}
+    assert parts == set(range(PARTS))
+    service.clock.forward(minutes=10)
+    return ids
+
+
+def part_of(service, mail_id):
+    return int(service.store.get(mail_id)["lane"].rpartition("-")[2]) % PARTS
+
+
+def lease(service, part):
+    return Lease(service.register, service.clock, f"dispatch-{part}")
+
+
+def test_one_dispatcher_empties_all_parts(service, dispatch, waiting):
+    """The others may not have been started, or have died."""
+    assert dispatch() == {"sent": len(waiting)}
+    assert {service.status(mail_id) for mail_id in waiting} == {"SENT"}
+
+
+@pytest.mark.parametrize("held", range(PARTS))
+def test_a_part_in_work_is_left_to_who_works_on_it(service, dispatch, waiting, held):
+    """Whichever it is; and it is worked on as soon as that one is gone."""
+    mine = [mail_id for mail_id in waiting if part_of(service, mail_id) == held]
+    other = lease(service, held)
+    assert other.take()
+    assert dispatch() == {"sent": len(waiting) - len(mine)}
+    assert {service.status(mail_id) for mail_id in mine} == {"PENDING"}
+    other.free()
+    assert dispatch() == {"sent": len(mine)}
+    assert len(service.api.sent) == len(waiting)
+
+
+def test_who_finds_all_parts_in_work_ends_at_once(service, dispatch, waiting):
+    """Nothing is read, nothing sent."""
+    assert all(lease(service, part).take() for part in range(PARTS))
+    assert dispatch() == {"busy": 1}
+    assert service.api.sent == []
+
+
+def test_a_part_that_never_gets_empty_does_not_keep_the_others_waiting(service, dispatch):
+    """Another part comes first each second."""
+    firsts = set()
+    for _ in range(PARTS):
+        ids = {str(n): service.outbox.enqueue(make_mail(subject=str(n))).id for n in range(20)}
+        parts = {subject: part_of(service, mail_id) for subject, mail_id in ids.items()}
+        assert set(parts.values()) == set(range(PARTS))
+        # Both runs at one moment of the minute would begin with one part.
+        service.clock.forward(minutes=10, seconds=1)
+        before = len(service.api.sent)
+        dispatch()
+        firsts.add(parts[service.api.sent[before].subject])
+    assert firsts == set(range(PARTS))
