@@ -22,7 +22,7 @@ from outbox.core.states import Status
 from outbox.core.text import size
 from outbox.flows import where
 from outbox.flows.batch import Action, Batches, Preview, Report
-from outbox.flows.batch_run import DONE
+from outbox.flows.batch_report import DONE
 from outbox.flows.where import Where
 
 IDS = "ids=@"

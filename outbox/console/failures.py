@@ -9,7 +9,7 @@ from outbox.console.ask import Ask
 from outbox.console.users import NobodyKnown
 from outbox.core import errors
 from outbox.flows.batch import NoBatch
-from outbox.flows.batch_run import BatchBusy, BatchOver
+from outbox.flows.batch_report import BatchBusy, BatchOver
 
 STATUS: dict[type[Exception], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,

@@ -21,14 +21,16 @@ from itertools import islice
 from typing import Any
 
 from outbox.core import clock, places
-from outbox.core.errors import InvalidMail, InvalidRequest, OutboxError
+from outbox.core.errors import InvalidRequest, OutboxError
 from outbox.core.ports import Clock, Page, Register, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.flows import correct
+from outbox.flows.batch_report import RUNNING, STOPPED, Progress, Report
 from outbox.flows.batch_row import Action, Deed
-from outbox.flows.batch_run import RUNNING, STOPPED, Pages, Progress, Report, Run, never, patiently, retried, update
+from outbox.flows.batch_run import Pages, Run, never, patiently, retried, update
+from outbox.flows.batch_trial import Trial, tried
 from outbox.flows.bulk_write import Judge
 from outbox.flows.find import everything as all_of
 from outbox.flows.support import check_who
@@ -71,15 +73,6 @@ class Preview:
     sample: tuple[Row, ...] = ()
     suppressed: int = 0
     excluded: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One row of a sample as corrections would make it: field to before and after, or what is wrong then."""
-
-    row: Row
-    changes: Mapping[str, tuple[str, str]]
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ class Batches:
             for row in rows if correct.listed(some) else self._whole(rows):
                 counts[bool(changed := correct.changes(some, row.item))] += 1
                 if changed and len(trials) < limit:
-                    trials += [_tried(whole, some) for whole in self._whole([row])]
+                    trials += [tried(whole, some) for whole in self._whole([row])]
         return counts[True], counts[False], trials
 
     def start(self, where: Where, action: Action, who: str, *, everything: bool = False, batch: str = "") -> str:
@@ -282,20 +275,6 @@ class Batches:
 def _listed(batch: str, there: Item | None) -> dict[str, Any]:
     ids = dict.fromkeys([batch, *(there or {}).get("ids", [])])
     return {"ids": [*ids][:LATEST]}
-
-
-def _tried(row: Row, some: tuple[correct.Correction, ...]) -> Trial:
-    changed = correct.changes(some, row.item)
-    shown = {name: (_words(row.item.get(name)), _words(value)) for name, value in changed.items()}
-    try:
-        correct.corrected(row, changed)
-    except InvalidMail as wrong:
-        return Trial(row, shown, str(wrong))
-    return Trial(row, shown)
-
-
-def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value or "")
 
 
 def _name(batch: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -22,6 +21,7 @@ from outbox.core.errors import OutboxError
 from outbox.core.ports import Clock, Register
 from outbox.core.row import Item, whole
 from outbox.core.text import shorten
+from outbox.flows.batch_report import DONE, LEASE, RUNNING, STOPPED, BatchBusy, BatchOver, Progress, Report, alive
 from outbox.flows.batch_row import DONE as ROW_DONE
 from outbox.flows.batch_row import EARLIER, Deed
 from outbox.flows.bulk_write import Judge
@@ -30,9 +30,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-RUNNING, STOPPED, DONE = "running", "stopped", "done"
-# Renewed at least every second; a dead run is soon replaced.
-LEASE = timedelta(seconds=30)
+# The lease is renewed so often, in seconds.
 BEAT = 1.0
 # Tries of what meets throttling: some ten seconds in all.
 ROW_TRIES, FIRST_PAUSE = 8, 0.1
@@ -41,67 +39,8 @@ MOST_FAILED = 100
 MOST_REASONS = 30
 TRIES = 20
 OPEN, FAILED = "open", "failed"
-TEXTS = ("state", "who", "at", "trouble", "stopped_by", "stopped_at", "continued_by", "continued_at")
 
 Pages = Callable[[Any], Iterator[tuple[list[str], Any]]]
-
-
-class BatchOver(OutboxError):
-    """The batch is done; nothing is left to continue."""
-
-
-class BatchBusy(OutboxError):
-    """Somebody else runs the batch just now, or ran it moments ago and died."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How far a batch has come: rows done, left alone (by reason), and failed to be written (left to be continued)."""
-
-    id: str
-    state: str
-    who: str
-    at: str
-    where: Mapping[str, Any]
-    action: Mapping[str, Any]
-    expected: int
-    more: bool
-    done: int
-    skipped: Mapping[str, int]
-    failed: int
-    trouble: str = ""
-    alive: bool = False
-    # The rows were named one by one; `where` says nothing of them but their state.
-    by_ids: bool = False
-    stopped_by: str = ""
-    stopped_at: str = ""
-    continued_by: str = ""
-    continued_at: str = ""
-
-    @classmethod
-    def of(cls, batch: str, item: Item, now: datetime) -> "Report":
-        """Read it from its item."""
-        return cls(
-            id=batch,
-            where=item.get("where") or {},
-            action=item.get("action") or {},
-            expected=whole(item.get("expected")),
-            more=bool(item.get("more")),
-            done=whole(item.get("done")),
-            skipped=item.get("skipped") or {},
-            failed=whole(item.get("failed")),
-            alive=_alive(item, now),
-            by_ids=whole(item.get("pages")) > 0,
-            **{name: str(item.get(name, "")) for name in TEXTS},
-        )
-
-    @property
-    def met(self) -> int:
-        """Rows that were met so far."""
-        return self.done + sum(self.skipped.values()) + self.failed
-
-
-Progress = Callable[[Report], None]
 
 
 @dataclass(slots=True)
@@ -220,7 +159,7 @@ class Run:
             raise BatchOver(message)
         new = {**seen, **self.noted, "state": RUNNING, "holder": self.holder, "lease": self._lease()}
         won, there = False, None
-        if not _alive(seen, self.clock()):
+        if not alive(seen, self.clock()):
             won, there = self._swap(seen or None, new)
         won = won or (there or {}).get("holder") == self.holder
         if not won:
@@ -294,12 +233,6 @@ def patiently(call: Callable[[], T], pause: Callable[[float], None], judge: Judg
 def never() -> bool:
     """Ask for no stop."""
     return False
-
-
-def _alive(item: Item, now: datetime) -> bool:
-    until = clock.parse(item.get("lease"))
-    # A lease farther off than any lasts is a clock that jumped: nobody holds it.
-    return bool(item.get("holder")) and until is not None and now < until <= now + 2 * LEASE
 
 
 def _backoff(attempt: int) -> float:

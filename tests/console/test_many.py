@@ -9,7 +9,7 @@ from outbox.core import clock
 from outbox.core.errors import Rejected
 from outbox.core.row import Row
 from outbox.core.states import Status
-from outbox.flows.batch_run import DONE
+from outbox.flows.batch_report import DONE
 from outbox.flows.support import Support
 from tests.conftest import make_mail
 from tests.console.conftest import Browser, Seen

@@ -12,7 +12,7 @@ from outbox.console.app import create_app
 from outbox.console.runner import ThreadRunner
 from outbox.core.states import Status
 from outbox.flows.batch import Action
-from outbox.flows.batch_run import DONE, STOPPED, BatchBusy
+from outbox.flows.batch_report import DONE, STOPPED, BatchBusy
 from outbox.flows.where import Where
 from tests.console.conftest import ADDRESS, Browser
 

@@ -19,7 +19,7 @@ from outbox.core.retention import Retention
 from outbox.core.states import Status
 from outbox.flows import batch_run, where
 from outbox.flows.batch import Action, Batches, NoBatch
-from outbox.flows.batch_run import BatchBusy, BatchOver
+from outbox.flows.batch_report import BatchBusy, BatchOver
 from outbox.flows.limiter import SharedLimiter
 from outbox.flows.suppression import SuppressionList
 from outbox.flows.where import Where

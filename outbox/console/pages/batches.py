@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from outbox.console.ask import Ask, Kind, Page
 from outbox.flows.batch import Report
-from outbox.flows.batch_run import DONE, RUNNING, STOPPED
+from outbox.flows.batch_report import DONE, RUNNING, STOPPED
 from outbox.wiring.desk import Desk
 
 STARTING, STOPPING, INTERRUPTED = "starting", "stopping", "interrupted"
