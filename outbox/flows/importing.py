@@ -1,8 +1,8 @@
-"""Rows of a table -> mails: which column is which part of a mail, and what is wrong with a row."""
+"""Rows of a table -> mails, and what is wrong with a row."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,16 +11,9 @@ from outbox.core import places
 from outbox.core.attachment import Attachment
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
 from outbox.core.mail import ListUnsubscribe, Mail
+from outbox.flows.columns import CODE, Columns
 from outbox.flows.support import aware
 
-SINGLE = ("to", "sender", "reply_to", "subject", "text", "html", "send_at", "key", "encoding", "on_unknown")
-# Cells that hold several values, with a semicolon between them.
-SEVERAL = ("cc", "bcc", "tags", "attach", "unsubscribe")
-FIELDS = (*SINGLE, *SEVERAL)
-CODE = "code."
-ALSO = {"from": "sender", "idempotency_key": "key"}
-KNOWN = f"{', '.join(FIELDS)}, {CODE}NAME"
-LONGEST_SHOWN = 60
 # 96 bits: among a billion rows, one chance in 10^11 that two different ones meet, which would be a conflict of keys.
 DIGEST_BYTES = 12
 
@@ -68,64 +61,6 @@ class Defaults:
     send_at: datetime | None = None
     urgent: bool = False
     label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which column is which field; `renamed` maps names in the file, `open_` lets unknown ones be variables."""
-
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    open_: bool = False
-
-    def check(self, header: Iterable[str]) -> None:
-        """Look at the columns before any row. Raises `InvalidRequest` naming every one that is wrong."""
-        names = list(header)
-        wrong = [
-            f"--map names the column {shown(name)}, which is not there" for name in self.renamed if name not in names
-        ]
-        wrong += map(str, self.fields(dict.fromkeys(names))[1])
-        if wrong:
-            raise InvalidRequest("; ".join(wrong))
-
-    def fields(self, cells: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-        """Give what the cells say by field, and what is wrong with their columns."""
-        found: dict[str, Any] = {}
-        problems = []
-        for column, value in cells.items():
-            name = self.name(column)
-            if not is_field(name):
-                problems += [] if self.open_ else [Problem(shown(column), f"is no part of a mail; known: {KNOWN}")]
-            elif name in found:
-                problems.append(Problem(shown(column), f"says {name} a second time"))
-            else:
-                found[name] = value
-        return found, problems
-
-    def variables(self, cells: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the cells as a template sees them: under their new names."""
-        return {self.renamed.get(column, column): value for column, value in cells.items()}
-
-    def name(self, column: str) -> str:
-        """Give the field, or the variable, that a column is."""
-        new = self.renamed.get(column, column)
-        return ALSO.get(new, new)
-
-    def content(self, cells: Mapping[str, Any]) -> list[list[Any]]:
-        """Give what a row says whichever way its file is written: no order of columns, nothing empty, one line break.
-
-        Raises `InvalidMail` for a nesting too deep to be compared.
-        """
-        said = [[self.name(column), value] for column, value in cells.items() if value not in (None, "")]
-        try:
-            return sorted(([name, _plain(value)] for name, value in said), key=json.dumps)
-        except RecursionError:
-            raise InvalidMail([Problem("row", "holds a nesting that nobody can read")]) from None
-
-    def told(self, problem: Problem, cells: Mapping[str, Any]) -> Problem:
-        """Name the column a problem lies in, where the file calls it otherwise."""
-        name = problem.field.partition("[")[0]
-        column = next((each for each in cells if self.name(each) == name), name)
-        return problem if column == name else Problem(f"{shown(column)} ({problem.field})", problem.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,27 +148,6 @@ class Pass:
         content = bytes.fromhex(made.key.rpartition("-")[2])
         number = self._counts[content] = self._counts.get(content, 0) + 1
         return replace(made, key=f"{made.key}-{number}")
-
-
-def is_field(name: str) -> bool:
-    """Tell whether a column of this name is part of a mail."""
-    return name in FIELDS or (name.startswith(CODE) and len(name) > len(CODE))
-
-
-def shown(column: object) -> str:
-    """Name a column in a message; a broken file may have very long ones."""
-    text = str(column)
-    return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401  whatever JSON has
-    if isinstance(value, str):
-        return value.replace("\r\n", "\n")
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in sorted(value.items())}
-    return value
 
 
 class _Parts:

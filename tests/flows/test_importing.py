@@ -8,7 +8,8 @@ import pytest
 
 from outbox import Attachment
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
-from outbox.flows.importing import Attached, Columns, Defaults, Import, Line, Pass
+from outbox.flows.columns import Columns
+from outbox.flows.importing import Attached, Defaults, Import, Line, Pass
 
 CELLS = {"to": "taro@example.com", "subject": "Hello", "text": "Hi"}
 SHOP = Defaults(sender="shop@example.com")

@@ -14,7 +14,8 @@ from outbox.cli.importing.survey import Survey
 from outbox.cli.importing.tables import Format
 from outbox.cli.importing.token import FILE_DIGITS, Token, digest
 from outbox.core.errors import InvalidRequest, OutboxError
-from outbox.flows.importing import Columns, Defaults, Fill, Import, Line
+from outbox.flows.columns import Columns
+from outbox.flows.importing import Defaults, Fill, Import, Line
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from outbox.cli.safe import cell, local
 from outbox.core.errors import InvalidRequest
 from outbox.core.mail import FIELDS
 from outbox.core.shown import dumps, safe, words
-from outbox.flows.importing import Made, shown
+from outbox.flows.columns import shown
+from outbox.flows.importing import Made
 
 ON_SCREEN = 100
 DOMAINS = 5

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from outbox.core import limits
 from outbox.core.errors import InvalidRequest, Problem
-from outbox.flows.importing import Columns, Line, shown
+from outbox.flows.columns import Columns, shown
+from outbox.flows.importing import Line
 
 Format = Literal["csv", "jsonl"]
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")

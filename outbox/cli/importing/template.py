@@ -15,7 +15,7 @@ from outbox.cli.importing.sandbox import Sandbox
 from outbox.core import limits
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
 from outbox.core.text import shorten, size
-from outbox.flows.importing import ALSO, CODE, FIELDS, SEVERAL, shown
+from outbox.flows.columns import ALSO, CODE, FIELDS, SEVERAL, shown
 
 BODY_FILES = {"text_file": "text", "html_file": "html"}
 # A row decides its own key and files.
