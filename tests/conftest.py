@@ -24,7 +24,15 @@ from outbox.flows.send import Sender
 from outbox.flows.support import Support
 from outbox.flows.suppression import NoSuppression
 from outbox.flows.switch import SharedSwitch
-from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryPast, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import (
+    FakeMailApi,
+    FakeRecords,
+    MemoryChecks,
+    MemoryFiles,
+    MemoryRegister,
+    MemoryStore,
+    TickingClock,
+)
 
 # On a busy machine a slow example says nothing about the code.
 settings.register_profile("unhurried", deadline=None)
@@ -104,7 +112,7 @@ class Service:
             180.0,
             self.keep,
             window,
-            MemoryPast(self.store, getattr(self.suppression, "suppressions", None)),
+            MemoryChecks(self.store, getattr(self.suppression, "suppressions", None)),
             self.files,
         )
 

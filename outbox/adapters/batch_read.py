@@ -1,7 +1,7 @@
 """Rows of several tables by their keys, in one call; keys that a busy table did not read are asked for again."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from outbox.adapters.wire import Wire, from_wire
@@ -12,36 +12,46 @@ if TYPE_CHECKING:
 
 # What one BatchGetItem takes, over all its tables (API reference).
 MOST = 100
-# A little later each time: some three seconds in all.
-LOOKS, FIRST_PAUSE, LONGEST_PAUSE = 10, 0.02, 0.5
+# Seconds: a little later each time, under three in all; and how long until no further look is begun.
+LOOKS, FIRST_PAUSE, LONGEST_PAUSE, LONGEST = 10, 0.02, 0.5, 10.0
+
+Keys = dict[str, list[Wire]]
 
 
 def read_batch(
-    client: "DynamoDBClient", keys: Sequence[tuple[str, Wire]], pause: Callable[[float], None]
-) -> defaultdict[str, list[Item]]:
+    client: "DynamoDBClient",
+    keys: Sequence[tuple[str, Wire]],
+    pause: Callable[[float], None],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Mapping[str, list[Item]]:
     """Read the rows of some (table, key), as they are now; give those that there are, by table, in no order.
 
     Raises `TimeoutError` when a table does not answer for all keys, and whatever else AWS says.
     """
-    found: defaultdict[str, list[Item]] = defaultdict(list)
+    found: dict[str, list[Item]] = {table: [] for table, _ in keys}
+    until = monotonic() + LONGEST
     for begin in range(0, len(keys), MOST):
-        wanted: Any = {}
+        wanted: Keys = {}
         for table, key in keys[begin : begin + MOST]:
-            wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})["Keys"].append(key)
-        _read(client, wanted, pause, found)
+            wanted.setdefault(table, []).append(key)
+        for number in range(LOOKS):
+            if number:
+                pause(min(FIRST_PAUSE * 2 ** (number - 1), LONGEST_PAUSE))
+            wanted = _look(client, wanted, found)
+            if not wanted or monotonic() > until:
+                break
+        if wanted:
+            # Not to know is not to be allowed: nobody must take these for keys without a row.
+            message = "the tables did not answer for all keys"
+            raise TimeoutError(message)
     return found
 
 
-def _read(client: "DynamoDBClient", wanted: Any, pause: Callable[[float], None], found: dict[str, list[Item]]) -> None:  # noqa: ANN401  a request
-    for number in range(LOOKS):
-        if number:
-            pause(min(FIRST_PAUSE * 2 ** (number - 1), LONGEST_PAUSE))
-        answer = client.batch_get_item(RequestItems=wanted)
-        for table, items in answer["Responses"].items():
-            found[table] += map(from_wire, items)
-        wanted = answer.get("UnprocessedKeys")
-        if not wanted:
-            return
-    # Not to know is not to be allowed: nobody must take these for keys without a row.
-    message = "the tables did not answer for all keys"
-    raise TimeoutError(message)
+def _look(client: "DynamoDBClient", wanted: Keys, found: dict[str, list[Item]]) -> Keys:
+    """Read what can be read now; give the keys that are left. Raises `KeyError` for a table that was not asked for."""
+    # What is left is asked for as it was at first, whatever the answer says of how.
+    request: Any = {table: {"Keys": keys, "ConsistentRead": True} for table, keys in wanted.items()}
+    answer: Any = client.batch_get_item(RequestItems=request)
+    for table, items in answer["Responses"].items():
+        found[table] += map(from_wire, items)
+    return {table: each["Keys"] for table, each in answer.get("UnprocessedKeys", {}).items()}

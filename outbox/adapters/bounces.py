@@ -31,7 +31,7 @@ class DynamoSuppressions:
     def look(self, emails: Collection[str]) -> Mapping[str, Item]:
         """Read the entries of some addresses, as they are now; an error of AWS is raised."""
         keys = [(self._table, to_wire({"email": email})) for email in sorted(set(emails))]
-        return {entry["email"]: entry for entry in read_batch(self._client, keys, self._pause)[self._table]}
+        return {entry["email"]: entry for entry in read_batch(self._client, keys, self._pause).get(self._table, [])}
 
     def get(self, email: str) -> Item | None:
         """Read the entry of an address as it is now; None if there is none."""

@@ -15,8 +15,8 @@ _WITH_NAME = re.compile(
     r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL
 )
 _SIMPLE = re.compile(r"\"([^\"\\@\s]+)\"")
-# A comma or semicolon would be two recipients to whoever splits there.
-_ELSEWHERE = re.compile(r"[\s<>,;]")
+# What ends an address: a comma or semicolon would be two recipients to whoever splits there.
+_ENDS = re.compile(r"[\s<>,;]")
 _NEEDS_QUOTES = re.compile(r"[\",;<>@()\[\]:\\]")
 
 
@@ -59,9 +59,12 @@ class Address:
                 yield Problem(field, f"{what} holds the control character {bad}; none is allowed")
         if not SHORTEST <= len(self.email) <= LONGEST:
             yield Problem(field, f"the address has {len(self.email)} characters; {SHORTEST} to {LONGEST} are allowed")
+        elif not self.email.isascii() and len(key(self.email)) > LONGEST:
+            # As it stands in lists and indexes, whose keys take 2,048 bytes.
+            yield Problem(field, f"the address has more than {LONGEST} characters when it is written plainly")
         local, _, domain = self.email.rpartition("@")
         several = "@" in local and not (local[0] == local[-1] == '"')
-        if not local or not domain or several or _ELSEWHERE.search(self.email):
+        if not local or not domain or several or _ENDS.search(self.email):
             yield Problem(field, "is not one address of the form name@domain")
 
     def __str__(self) -> str:
@@ -94,7 +97,7 @@ def key(email: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Take away what cannot be seen; ASCII has nothing of it."""
+    """Give the plain form of wide characters, without invisible ones; ASCII has neither."""
     wide = unicodedata.normalize("NFKC", text)
     return "".join(char for char in wide if unicodedata.category(char) != "Cf")
 

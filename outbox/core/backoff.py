@@ -21,6 +21,11 @@ def wait_seconds(tries: int, asked: float | None = None, chance: Callable[[], fl
     return min(LONGEST, asked) + min(LONGEST, max(1.0, asked) * 0.1 * 2.0 ** max(0, min(tries - 1, 16))) * chance()
 
 
+def soon(now: datetime, chance: Callable[[], float] = random.random) -> datetime:
+    """Give the moment of the next try when our own tables do not answer: half a minute to a minute, however often."""
+    return now + timedelta(seconds=SHORTEST * (1 + chance()) / 2)
+
+
 def next_look(now: datetime, looks: int, until: datetime) -> datetime | None:
     """Give the moment of the next look at the API's records: 1 min, 2, 4 … apart, a last one at the end, then None."""
     if now >= until:

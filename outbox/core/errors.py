@@ -176,6 +176,10 @@ class TryLater(MailApiError):
         super().__init__(message)
 
 
+class OutOfReach(TryLater):
+    """Our own tables do not answer, so nobody knows whether the mail may go; asking again soon does no harm."""
+
+
 class OutcomeUnknown(MailApiError):
     """The request left and no clear answer came: it may have been accepted."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from outbox.core import backoff, clock, places
 from outbox.core.attachment import StoredFile
 from outbox.core.change import ABSENT, Expect, Patch
-from outbox.core.errors import Stop, TryLater
+from outbox.core.errors import OutOfReach, Stop, TryLater
 from outbox.core.mail import BODY, Mail
 from outbox.core.retention import Retention
 from outbox.core.row import Row, whole
@@ -122,7 +122,8 @@ def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
     """Let a mail wait without blame: nothing was sent, and it was not the mail's fault."""
     if isinstance(why, Stop):
         return wait(row, now + STOPPED, "stopped", f"Nothing is being sent: {why}", now, who)
-    due_at = backoff.next_try(now, row.deferrals + 1, why.wait)
+    away = isinstance(why, OutOfReach)
+    due_at = backoff.soon(now) if away else backoff.next_try(now, row.deferrals + 1, why.wait)
     return wait(row, due_at, "try-later", f"Not sent yet, tried again at {clock.text(due_at)}: {why}", now, who)
 
 

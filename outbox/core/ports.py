@@ -178,8 +178,8 @@ class Suppressions(Protocol):
         """List entries, in no order; the table holds nothing else."""
 
 
-class Past(Protocol):
-    """What a mail is compared with before it goes."""
+class Checks(Protocol):
+    """What a mail is checked against right before it goes."""
 
     def look(self, mail_id: str, emails: Collection[str]) -> tuple[Item | None, Mapping[str, Item]]:
         """Read the row history has of a mail, and the entries of some addresses on the suppression list, as of now.

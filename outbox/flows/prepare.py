@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import structlog
 
 from outbox.core.address import key
-from outbox.core.errors import TryLater
+from outbox.core.errors import OutOfReach
 from outbox.core.mail import Mail
-from outbox.core.ports import Clock, Files, Past
+from outbox.core.ports import Checks, Clock, Files
 from outbox.core.row import Item, Row
 from outbox.flows.files import complete, opened
 from outbox.flows.reach import InTime, within_reach
@@ -32,9 +32,9 @@ class Suppressed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Makes the mail of a claimed row ready for the call; its past and its people are asked for in one read."""
+    """Makes the mail of a claimed row ready for the call; what it is checked against is one read."""
 
-    past: Past
+    checks: Checks
     files: Files
     clock: Clock
     # The moment (epoch seconds) after which there would be no time left for the call.
@@ -48,19 +48,19 @@ class Prepare:
         files = InTime(self.files, self.clock, self.latest)
         with within_reach():
             mail = complete(files, row).mail()
-        row, mail = self._without_suppressed(row, mail, self._reasons(row, mail))
+        row, mail = self._without_suppressed(row, mail, self._checked(row, mail))
         with within_reach():
             return row, stack.enter_context(opened(files, mail))
 
-    def _reasons(self, row: Row, mail: Mail) -> Mapping[str, str]:
-        """Say which of its people are suppressed and why. Raises `AlreadySent`, `TryLater`."""
+    def _checked(self, row: Row, mail: Mail) -> Mapping[str, str]:
+        """Make sure it was not sent, and say which of its people are suppressed. Raises `AlreadySent`, `OutOfReach`."""
         try:
-            there, entries = self.past.look(row.id, {key(each.email) for each in (mail.to, *mail.cc, *mail.bcc)})
+            there, entries = self.checks.look(row.id, {key(each.email) for each in (mail.to, *mail.cc, *mail.bcc)})
         except Exception as error:
             # Not to know is not to be allowed; nothing has been called yet, and the row should say so.
             log.exception("send.tables_out_of_reach", id=row.id)
             message = f"history and the suppression list cannot be read just now ({type(error).__name__})."
-            raise TryLater(message) from error
+            raise OutOfReach(message) from error
         if there is not None:
             raise AlreadySent(there)
         return sentences(entries, self.clock())

@@ -21,6 +21,7 @@ from outbox.core.errors import (
     FileLost,
     Lost,
     OutcomeUnknown,
+    OutOfReach,
     Problem,
     Rejected,
     RowBroken,
@@ -30,7 +31,7 @@ from outbox.core.errors import (
 )
 from outbox.core.mail import Mail
 from outbox.core.mail_api import LONGEST_UPLOAD, MailApi
-from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, Past, Store, Switch
+from outbox.core.ports import LONG_AGO, Checks, Clock, Files, Limiter, Store, Switch
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
@@ -75,7 +76,7 @@ class Sender:
     lease_seconds: float
     keep: Retention
     look_up_window: timedelta
-    past: Past
+    checks: Checks
     files: Files
 
     def send(self, item: Item, slot: datetime, deadline: float) -> Outcome:
@@ -135,7 +136,7 @@ class Sender:
         with ExitStack() as stack:
             try:
                 latest = min(deadline, _lease_end(row)) - self.api.longest_call - SETTLING
-                row, mail = Prepare(self.past, self.files, self.clock, latest)(row, stack)
+                row, mail = Prepare(self.checks, self.files, self.clock, latest)(row, stack)
                 slot = self._slot_still_to_come(mail, slot)
             except AlreadySent as sent:
                 settle.echo(self.store, row, sent.there, self.clock, self.who)
@@ -146,11 +147,12 @@ class Sender:
             except TryLater as error:
                 settle.write_if_mine(self.store, row, moves.put_off(row, error, self.clock(), self.who))
                 return Outcome.WAITING
-            except Exception:
+            except Exception as error:
                 # Nothing has been called yet, and the row should say so while it can.
                 log.exception("send.not_begun", id=row.id)
-                settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
-                return Outcome.NO_TIME
+                away = OutOfReach(f"the tables cannot be read just now ({type(error).__name__}).")
+                settle.write_if_mine(self.store, row, moves.put_off(row, away, self.clock(), self.who))
+                return Outcome.WAITING
             return self._send_in_time(row, mail, slot, deadline)
 
     def _aside(self, row: Row, error: RowBroken | Suppressed | FileLost) -> Patch:

@@ -9,7 +9,7 @@ The store is held to DynamoDB's behaviour by the same contract tests that run ag
 """
 
 from outbox.testing.api import FakeMailApi, FakeRecords
-from outbox.testing.bounces import MemoryBounces, MemoryPast, MemorySuppressions
+from outbox.testing.bounces import MemoryBounces, MemoryChecks, MemorySuppressions
 from outbox.testing.change import Change
 from outbox.testing.clock import TickingClock
 from outbox.testing.files import MemoryFiles
@@ -23,8 +23,8 @@ __all__ = [
     "FakeMailApi",
     "FakeRecords",
     "MemoryBounces",
+    "MemoryChecks",
     "MemoryFiles",
-    "MemoryPast",
     "MemoryRegister",
     "MemoryStore",
     "MemorySuppressions",

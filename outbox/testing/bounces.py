@@ -70,8 +70,8 @@ class MemorySuppressions:
         return Page(listed[begin : begin + limit], str(begin + limit) if rest else None)
 
 
-class MemoryPast:
-    """What a mail is compared with, from a `MemoryStore` and, if there is a list, a `MemorySuppressions`."""
+class MemoryChecks:
+    """What a mail is checked against, from a `MemoryStore` and, if there is a list, a `MemorySuppressions`."""
 
     def __init__(self, store: Store, suppressions: Suppressions | None = None) -> None:
         self._store, self._suppressions = store, suppressions

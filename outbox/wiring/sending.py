@@ -12,10 +12,10 @@ import httpx
 from outbox.adapters import aws, logs, stream
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
+from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
-from outbox.adapters.past import DynamoPast
 from outbox.adapters.records import BlastengineRecords
 from outbox.adapters.secrets import SecretsManagerCredentials
 from outbox.adapters.starter import Starter
@@ -60,7 +60,7 @@ def worker() -> Worker:
     client = aws.dynamodb(session, connections)
     store = DynamoStore(client, settings.table, settings.history_table)
     files = S3Files(aws.s3(session, connections), settings.bucket)
-    past = DynamoPast(client, settings.history_table, settings.suppression_table if settings.suppression else None)
+    checks = DynamoChecks(client, settings.history_table, settings.suppression_table if settings.suppression else None)
     register = DynamoRegister(client, settings.control_table)
     http = api_client(settings, session)
     switch = SharedSwitch(register, clock.now, time.monotonic)
@@ -71,7 +71,7 @@ def worker() -> Worker:
     def sender(who: str) -> Sender:
         lease, keep, window = settings.lease_seconds, keeping, timedelta(minutes=settings.look_up_minutes)
         api = BlastengineApi(http)
-        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, past, files)
+        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, checks, files)
 
     records, lease, keep = BlastengineRecords(http), settings.lease_seconds, keeping
     look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep, files)

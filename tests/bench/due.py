@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Any
 
 from outbox.adapters import aws
+from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.adapters.past import DynamoPast
 from outbox.core import clock, moves, places
 from outbox.core.row import Item
 from outbox.flows.dispatch import Dispatch
@@ -62,9 +62,9 @@ class _Tables:
         self.counted, self.table, self.rows, self.bytes = Counted(self.client), info.outbox_table, 0, 0
         store = DynamoStore(self.client, info.outbox_table, info.history_table)
         register = DynamoRegister(self.client, info.control_table)
-        past = DynamoPast(self.client, info.history_table, info.suppression_table)
+        checks = DynamoChecks(self.client, info.history_table, info.suppression_table)
         self.api = FakeMailApi()
-        sender = rig.deliver(rig.Tables(store, register, past), self.api).sender
+        sender = rig.deliver(rig.Tables(store, register, checks), self.api).sender
         look_up = LookUp(
             store, FakeRecords(), sender.limiter, clock.now, time.sleep, "dispatch", 180.0, sender.keep, MemoryFiles()
         )

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from outbox.adapters import aws
+from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.adapters.past import DynamoPast
 from outbox.local.stack import LocalStack
 from tests.bench import rig
 from tests.bench.effort import Effort, clocked, median
@@ -27,8 +27,8 @@ def measure(effort: Effort) -> dict[str, Any]:
         info = stack.info
         client: Any = aws.dynamodb(stack.session(), rig.THREADS + 2, endpoint_url=info.aws_endpoint_url)
         store = DynamoStore(client, info.outbox_table, info.history_table)
-        past = DynamoPast(client, info.history_table, info.suppression_table)
-        tables = rig.Tables(store, DynamoRegister(client, info.control_table), past)
+        checks = DynamoChecks(client, info.history_table, info.suppression_table)
+        tables = rig.Tables(store, DynamoRegister(client, info.control_table), checks)
         secret = stack.client("secretsmanager").get_secret_value(SecretId=info.secret_id)["SecretString"]
         rig.slow(str(info.sandbox_url), LATENCY)
         effort.say("deliver on the embedded AWS")

@@ -26,7 +26,7 @@ from outbox.core.row import Item
 from outbox.flows.deliver import Deliver
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
-from outbox.testing import MemoryFiles, MemoryPast, MemoryRegister, MemoryStore, MemorySuppressions
+from outbox.testing import MemoryChecks, MemoryFiles, MemoryRegister, MemoryStore, MemorySuppressions
 from outbox.wiring.processor import one_processor
 from tests.conftest import make_mail
 
@@ -66,15 +66,15 @@ class Tables:
 
     store: Any
     register: Any
-    past: Any
+    checks: Any
 
     @classmethod
     def memory(cls, store: MemoryStore) -> "Tables":
-        return cls(store, MemoryRegister(), MemoryPast(store, MemorySuppressions()))
+        return cls(store, MemoryRegister(), MemoryChecks(store, MemorySuppressions()))
 
     def taking(self, seconds: float) -> "Tables":
         """Let each call take so long."""
-        return Tables(*(Timed(each, seconds) for each in (self.store, self.register, self.past)))
+        return Tables(*(Timed(each, seconds) for each in (self.store, self.register, self.checks)))
 
 
 def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
@@ -82,7 +82,7 @@ def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
     switch = SharedSwitch(tables.register, clock.now, time.monotonic)
     sender = Sender(
         tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0, Retention(400),
-        timedelta(0), tables.past, MemoryFiles(),
+        timedelta(0), tables.checks, MemoryFiles(),
     )  # fmt: skip
     return Deliver(sender, threads, lambda: None)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from outbox import Mail, Outbox
 from outbox.adapters import aws
+from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.adapters.past import DynamoPast
 from outbox.core import clock, moves
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
@@ -71,8 +71,8 @@ class _Way:
         self.register = DynamoRegister(client, info.control_table)
         self.store = DynamoStore(client, info.outbox_table, info.history_table)
         self.outbox = Outbox(store=self.store, actor="application")
-        past = DynamoPast(client, info.history_table, info.suppression_table)
-        tables = rig.Tables(_Steps(self.store, self.counted), self.register, _Steps(past, self.counted))
+        checks = DynamoChecks(client, info.history_table, info.suppression_table)
+        tables = rig.Tables(_Steps(self.store, self.counted), self.register, _Steps(checks, self.counted))
         self.flow = rig.deliver(tables, FakeMailApi(), threads=1)
         # The switch is read once in two seconds, by all.
         self.flow.sender.switch.stopped()

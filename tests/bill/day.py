@@ -28,7 +28,15 @@ from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
 from outbox.local.filters import matches
-from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, MemoryPast, MemoryRegister, MemoryStore, TickingClock
+from outbox.testing import (
+    FakeMailApi,
+    FakeRecords,
+    MemoryChecks,
+    MemoryFiles,
+    MemoryRegister,
+    MemoryStore,
+    TickingClock,
+)
 
 MINUTES = 24 * 60
 WRITES = ("add", "update", "finish", "drop", "keep", "annotate", "swap")
@@ -154,7 +162,7 @@ class Day:
                 180.0,
                 Retention(400),
                 window,
-                MemoryPast(self.store),
+                MemoryChecks(self.store),
                 MemoryFiles(),
             )
 

@@ -132,7 +132,7 @@ def test_a_list_out_of_reach_holds_the_mail_back_without_blame(service, listed):
         assert "history and the suppression list cannot be read just now (ConnectionError)" in row.reason
     assert service.api.sent == []
     listed.suppressions.look = look
-    service.clock.forward(hours=2)
+    service.clock.forward(minutes=1)
     service.dispatch()
     assert [service.status(mail_id) for mail_id in ids] == ["SENT", "SENT"]
 

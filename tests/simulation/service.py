@@ -29,7 +29,7 @@ from outbox.settings import WorkerSettings, load
 from outbox.testing import FakeRecords, MemoryFiles
 from tests.conftest import make_mail
 from tests.simulation.meter import Meter
-from tests.simulation.store import IndexedStore, TimedPast, TimedRegister
+from tests.simulation.store import IndexedStore, TimedChecks, TimedRegister
 from tests.simulation.world import World
 
 # From the template: what a function may take, how often the schedule starts dispatch.
@@ -60,7 +60,7 @@ class Service:
         self.world, self.chance, self.meter = world, random.Random(seed), Meter()
         self.store = IndexedStore(world.pause, self.meter, self._hear, monkeypatch)
         self.register = TimedRegister(world.pause, self.meter)
-        self.past = TimedPast(self.store, world.pause, self.meter)
+        self.checks = TimedChecks(self.store, world.pause, self.meter)
         self.calls: dict[bool, list[float]] = {True: [], False: []}
         self.waits: list[float] = []
         self.dispatches: list[dict[str, int]] = []
@@ -176,7 +176,7 @@ class Service:
             self.lease,
             Retention(400),
             window,
-            self.past,
+            self.checks,
             MemoryFiles(),
         )
 

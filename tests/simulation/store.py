@@ -11,7 +11,7 @@ from typing import Any
 from outbox.core import clock
 from outbox.core.errors import Lost, TooLarge
 from outbox.core.ports import NEVER, Due
-from outbox.testing import MemoryPast, MemoryRegister, MemoryStore
+from outbox.testing import MemoryChecks, MemoryRegister, MemoryStore
 from outbox.testing import store as memory
 from outbox.testing.size import LARGEST_ITEM, item_size
 from tests.simulation.meter import HISTORY, OUTBOX, Meter, entries
@@ -175,7 +175,7 @@ class TimedRegister(MemoryRegister):
         return won, there
 
 
-class TimedPast(MemoryPast):
+class TimedChecks(MemoryChecks):
     """History, and an empty suppression list, that are asked in one call for each mail."""
 
     def __init__(self, store: MemoryStore, pause: Callable[[float], None], meter: Meter) -> None:

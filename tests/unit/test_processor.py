@@ -35,13 +35,14 @@ def test_asked_again_it_stays():
     assert first == second
 
 
-def test_a_machine_that_refuses_is_no_error(monkeypatch):
+@pytest.mark.parametrize("call", ["sched_getaffinity", "sched_setaffinity"])
+def test_a_machine_that_refuses_is_no_error(monkeypatch, call):
     """Mails go all the same."""
 
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    monkeypatch.setattr(os, call, refuse)
     one_processor()
 
 

@@ -1,4 +1,4 @@
-"""What a mail is compared with before it goes, from two tables in one call: the same units, one round trip less."""
+"""What a mail is checked against right before it goes, from two tables in one call."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 
-class DynamoPast:
+class DynamoChecks:
     """Reads history and the suppression list, if there is one; one client serves all threads."""
 
     def __init__(
@@ -34,4 +34,4 @@ class DynamoPast:
             keys += [(self._suppressions, to_wire({"email": email})) for email in sorted(set(emails))]
         found = read_batch(self._client, keys, self._pause)
         there = next(iter(found[self._history]), None)
-        return there, {entry["email"]: entry for entry in found[self._suppressions or ""]}
+        return there, {entry["email"]: entry for entry in found.get(self._suppressions or "", [])}

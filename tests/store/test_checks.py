@@ -1,11 +1,11 @@
-"""What a mail is compared with before it goes: one read of two tables, on memory, moto and the embedded AWS."""
+"""What a mail is checked against before it goes: one read of two tables, on memory, moto and the embedded AWS."""
 
 import pytest
 
-from outbox.adapters.batch_read import LOOKS
+from outbox.adapters.batch_read import LOOKS, read_batch
 from outbox.adapters.bounces import DynamoSuppressions
-from outbox.adapters.past import DynamoPast
-from outbox.testing import MemoryPast
+from outbox.adapters.checks import DynamoChecks
+from outbox.testing import MemoryChecks
 from tests.store.bounces import EMAIL
 
 OTHER = "ken@example.com"
@@ -13,45 +13,45 @@ SENT = {"id": "m", "subject": "Hello", "finished_at": "2026-11-20T11:00:00.000Z"
 
 
 @pytest.fixture
-def past(kept):
-    """Give the past of each kind."""
+def checks(kept):
+    """Give the checks of each kind."""
     if kept.client is None:
-        return MemoryPast(kept.store, kept.suppressions)
-    return DynamoPast(kept.client, "history", "suppression", lambda _: None)
+        return MemoryChecks(kept.store, kept.suppressions)
+    return DynamoChecks(kept.client, "history", "suppression", lambda _: None)
 
 
-def test_nothing_is_known_of_a_new_mail_to_new_people(past):
+def test_nothing_is_known_of_a_new_mail_to_new_people(checks):
     """Neither its row nor any entry."""
-    assert past.look("m", {EMAIL, OTHER}) == (None, {})
-    assert past.look("m", []) == (None, {})
+    assert checks.look("m", {EMAIL, OTHER}) == (None, {})
+    assert checks.look("m", []) == (None, {})
 
 
-def test_row_and_entries_are_given_as_they_are_now(past, kept):
+def test_row_and_entries_are_given_as_they_are_now(checks, kept):
     """Each is found with the other and without it; nobody else's are."""
     kept.store.keep(SENT)
-    assert past.look("m", {EMAIL}) == (SENT, {})
+    assert checks.look("m", {EMAIL}) == (SENT, {})
     kept.suppressions.swap(EMAIL, None, {"email": EMAIL, "reason": "x"})
     kept.suppressions.swap("else@example.com", None, {"email": "else@example.com"})
-    there, entries = past.look("m", [EMAIL, OTHER, EMAIL])
+    there, entries = checks.look("m", [EMAIL, OTHER, EMAIL])
     assert (there, set(entries), entries[EMAIL]["reason"]) == (SENT, {EMAIL}, "x")
-    there, entries = past.look("n", {EMAIL})
+    there, entries = checks.look("n", {EMAIL})
     assert (there, set(entries)) == (None, {EMAIL})
 
 
-def test_more_people_than_one_call_takes_are_all_looked_for(past, kept):
+def test_more_people_than_one_call_takes_are_all_looked_for(checks, kept):
     """AWS takes a hundred keys at once, the mail's own among them."""
     emails = [f"user{number:03}@example.com" for number in range(230)]
     for email in emails[::100]:
         kept.suppressions.swap(email, None, {"email": email})
     kept.store.keep(SENT)
-    there, entries = past.look("m", emails)
+    there, entries = checks.look("m", emails)
     assert (there, sorted(entries)) == (SENT, emails[::100])
 
 
 def test_without_a_list_history_alone_is_asked(kept):
     """There may be no table to ask."""
     kept.store.keep(SENT)
-    alone = MemoryPast(kept.store) if kept.client is None else DynamoPast(kept.client, "history", None)
+    alone = MemoryChecks(kept.store) if kept.client is None else DynamoChecks(kept.client, "history", None)
     assert alone.look("m", {EMAIL}) == (SENT, {})
 
 
@@ -69,7 +69,8 @@ class Busy:
         if table is not None:
             ((value,),) = (key.values() for key in [left[table]["Keys"].pop()])
             found[table] = [self.rows[value["S"]]] if value["S"] in self.rows else []
-        return {"Responses": found, "UnprocessedKeys": {table: keys for table, keys in left.items() if keys["Keys"]}}
+        # As little as AWS may say: not how they were asked for.
+        return {"Responses": found, "UnprocessedKeys": {t: {"Keys": k["Keys"]} for t, k in left.items() if k["Keys"]}}
 
 
 def test_keys_that_were_not_read_are_asked_for_again_a_little_later():
@@ -83,7 +84,7 @@ def test_keys_that_were_not_read_are_asked_for_again_a_little_later():
 def test_a_row_of_history_that_comes_last_is_not_taken_for_none():
     """Had it been, a mail would be sent twice."""
     tables, pauses = Busy({"m": {"id": {"S": "m"}}}), []
-    there, entries = DynamoPast(tables, "history", "suppression", pauses.append).look("m", {EMAIL, OTHER})
+    there, entries = DynamoChecks(tables, "history", "suppression", pauses.append).look("m", {EMAIL, OTHER})
     assert (there, entries) == ({"id": "m"}, {})
     assert tables.asked == [{"history": 1, "suppression": 2}, {"history": 1, "suppression": 1}, {"history": 1}]
     assert pauses == [0.02, 0.04]
@@ -94,8 +95,27 @@ def test_a_table_that_does_not_answer_is_no_permission(stuck):
     """The mail must wait, not go, whatever the other table said."""
     tables = Busy({}, stuck=[stuck])
     with pytest.raises(TimeoutError):
-        DynamoPast(tables, "history", "suppression", lambda _: None).look("m", {EMAIL})
+        DynamoChecks(tables, "history", "suppression", lambda _: None).look("m", {EMAIL})
     assert len(tables.asked) == LOOKS
+
+
+def test_no_look_is_begun_when_the_first_ones_took_too_long():
+    """A worker has its mail to give back before its own time is up."""
+    tables, moments = Busy({}, stuck=["history"]), iter([0.0, 4.0, 9.0, 14.0])
+    with pytest.raises(TimeoutError):
+        read_batch(tables, [("history", {"id": {"S": "m"}})], lambda _: None, lambda: next(moments))
+    assert len(tables.asked) == 3
+
+
+def test_an_answer_for_another_table_is_no_answer():
+    """By its ARN, say: a row that is there must not be taken for one that is not."""
+
+    class Elsewhere:
+        def batch_get_item(self, RequestItems):  # noqa: N803  the SDK's name
+            return {"Responses": {"arn:aws:dynamodb:::table/history": [{"id": {"S": "m"}}]}, "UnprocessedKeys": {}}
+
+    with pytest.raises(KeyError):
+        DynamoChecks(Elsewhere(), "history", None).look("m", [])
 
 
 def test_a_list_that_does_not_answer_is_no_permission():
