@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from outbox.adapters import stream
-from outbox.wiring import sending
+from outbox.wiring.start import importing
+
+with importing():
+    from outbox.adapters import stream
+    from outbox.wiring import delivering
 
 
 def handler(event: dict[str, Any], context: stream.Context) -> dict[str, Any]:
     """Send the mails the batch rings for; say which records Lambda must bring again."""
-    return sending.worker().deliver(event, context)
+    return delivering.deliver(event, context)

@@ -1,9 +1,12 @@
 """Every minute -> outbox: send the mails whose time has come, wake those that were left behind."""
 
-from outbox.adapters import stream
-from outbox.wiring import sending
+from outbox.wiring.start import importing
+
+with importing():
+    from outbox.adapters import stream
+    from outbox.wiring import dispatching
 
 
 def handler(_event: object, context: stream.Context) -> dict[str, int]:
     """Work through the due rows; say how many there were of each kind."""
-    return sending.worker().dispatch(context)
+    return dispatching.dispatch(context)

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from outbox.wiring import filing
+from outbox.wiring.start import importing
+
+with importing():
+    from outbox.wiring import filing
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -1,58 +1,46 @@
-"""Builds what sends: deliver and dispatch, on the mail API."""
+"""Builds what sends, on the mail API: what deliver and dispatch have in common."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
 import boto3
 import httpx
 
-from outbox.adapters import aws, logs, stream
+from outbox.adapters import aws, logs
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
 from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
-from outbox.adapters.records import BlastengineRecords
 from outbox.adapters.secrets import SecretsManagerCredentials
 from outbox.adapters.starter import Starter
 from outbox.core import clock
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
-from outbox.flows.deliver import Deliver
-from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
-from outbox.flows.look_up import LookUp
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
-from outbox.wiring.processor import one_processor
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """The two functions of the service, as Lambda calls them."""
+class Sending:
+    """What deliver and dispatch have in common; `sender` goes by the name of who sends."""
 
-    deliver_flow: Deliver
-    dispatch_flow: Dispatch
-
-    def deliver(self, event: object, context: stream.Context) -> dict[str, Any]:
-        """Answer the doorbells of a batch of stream records."""
-        one_processor()
-        return stream.for_each_doorbell(event, context, clock.now, self.deliver_flow)
-
-    def dispatch(self, context: stream.Context) -> dict[str, int]:
-        """Work through what is due."""
-        one_processor()
-        return self.dispatch_flow(stream.deadline(context, clock.now))
+    settings: WorkerSettings
+    register: DynamoRegister
+    http: ApiClient
+    start_dispatch: Starter
+    sender: Callable[[str], Sender]
 
 
 @cache
-def worker() -> Worker:
-    """Build the service once a process. Raises `MissingSettings`."""
+def sending() -> Sending:
+    """Build it once a process. Raises `MissingSettings`."""
     settings = load(WorkerSettings)
     logs.configure(settings.log_level)
     # One session for all clients: each of its own would read the SDK's descriptions of AWS again.
@@ -65,20 +53,14 @@ def worker() -> Worker:
     http = api_client(settings, session)
     switch = SharedSwitch(register, clock.now, time.monotonic)
     limiter = SharedLimiter(register, clock.now, Rate(settings.rate_per_minute, settings.rate_burst), time.sleep)
-    start = Starter(settings.dispatch_function)
-    keeping = Retention(settings.history_days, settings.history_bodies)
+    keep = Retention(settings.history_days, settings.history_bodies)
 
     def sender(who: str) -> Sender:
-        lease, keep, window = settings.lease_seconds, keeping, timedelta(minutes=settings.look_up_minutes)
+        lease, window = settings.lease_seconds, timedelta(minutes=settings.look_up_minutes)
         api = BlastengineApi(http)
         return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, checks, files)
 
-    records, lease, keep = BlastengineRecords(http), settings.lease_seconds, keeping
-    look_up = LookUp(store, records, limiter, clock.now, time.sleep, "dispatch", lease, keep, files)
-    deliver = Deliver(sender("deliver"), settings.threads, start)
-    return Worker(
-        deliver, Dispatch(sender("dispatch"), look_up, register, start, settings.threads, settings.dispatchers)
-    )
+    return Sending(settings, register, http, Starter(settings.dispatch_function), sender)
 
 
 def api_client(settings: WorkerSettings, session: boto3.Session) -> ApiClient:

@@ -24,7 +24,7 @@ from outbox.adapters import api_client
 from outbox.core import backoff, moves
 from outbox.flows import dispatch, lease, send
 from outbox.local import deployment
-from outbox.wiring import sending
+from outbox.wiring import delivering, dispatching, sending
 
 BATCH = 100
 HASTE: list[tuple[Any, str, Any]] = [
@@ -121,7 +121,7 @@ def _half(record: dict[str, Any]) -> int:
 
 def _answered(records: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
     """Hand records to the function as the event source mapping does; give those it wants to hear again."""
-    answer = sending.worker().deliver({"Records": records}, Context(seconds))
+    answer = delivering.deliver({"Records": records}, Context(seconds))
     failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
     return [record for record in records if record["dynamodb"]["SequenceNumber"] in failed]
 
@@ -130,7 +130,7 @@ def dispatch_again_and_again() -> None:
     """Work through what is due as the schedule and deliver start it, only sooner."""
     seconds = float(os.environ.get("OUTBOX_STORM_FUNCTION_SECONDS", "120"))
     while True:
-        counts = sending.worker().dispatch(Context(seconds))
+        counts = dispatching.dispatch(Context(seconds))
         if not counts or "busy" in counts or "stopped" in counts:
             time.sleep(0.25)
 

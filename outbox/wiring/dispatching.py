@@ -1,0 +1,30 @@
+"""Builds dispatch, as Lambda calls it."""
+
+import time
+from functools import cache
+
+from outbox.adapters import stream
+from outbox.adapters.records import BlastengineRecords
+from outbox.core import clock
+from outbox.flows.dispatch import Dispatch
+from outbox.flows.look_up import LookUp
+from outbox.wiring.processor import one_processor
+from outbox.wiring.sending import sending
+
+
+@cache
+def flow() -> Dispatch:
+    """Build it once a process. Raises `MissingSettings`."""
+    parts, settings = sending(), sending().settings
+    sender, records = parts.sender("dispatch"), BlastengineRecords(parts.http)
+    look_up = LookUp(
+        sender.store, records, sender.limiter, clock.now, time.sleep, "dispatch", settings.lease_seconds, sender.keep,
+        sender.files,
+    )  # fmt: skip
+    return Dispatch(sender, look_up, parts.register, parts.start_dispatch, settings.threads, settings.dispatchers)
+
+
+def dispatch(context: stream.Context) -> dict[str, int]:
+    """Work through what is due; say how many rows there were of each kind."""
+    one_processor()
+    return flow()(stream.deadline(context, clock.now))
