@@ -17,14 +17,27 @@ RETRIED = {"TransactionConflictException", "TransactionInProgressException"}
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """Try a write again that met another one; the last error is raised."""
+    """Try a write again that met another one, eight times in all; the last error is raised."""
+    try:
+        return call()
+    except ClientError as error:
+        if not _worth_another_try(error):
+            raise
+        failed = [error]
+
+    def again() -> T:
+        # The first try is the one above: nearly all calls end with it, and are spared what the others need.
+        if failed:
+            raise failed.pop()
+        return call()
+
     retrying = Retrying(
         retry=retry_if_exception(_worth_another_try),
         wait=wait_random_exponential(multiplier=0.02, max=0.5),
         stop=stop_after_attempt(8),
         reraise=True,
     )
-    return retrying(call)
+    return retrying(again)
 
 
 def items_there(error: ClientError) -> list[Item | None]:
