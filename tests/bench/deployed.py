@@ -64,6 +64,11 @@ def _uv() -> str | None:
 
 
 def _version(uv: str) -> str:
-    """Choose Lambda's Python where it is installed, else this one."""
+    """Find Lambda's Python; figures of another one would be of another machine."""
     found = subprocess.run([uv, "python", "find", "--no-python-downloads", PYTHON], check=False, capture_output=True)
-    return PYTHON if found.returncode == 0 else sys.executable
+    if found.returncode != 0:
+        message = (
+            f"Python {PYTHON}, that of Lambda, is not there: put it on PATH, or get it by `uv python install {PYTHON}`"
+        )
+        raise SystemExit(message)
+    return PYTHON

@@ -24,7 +24,7 @@ from outbox.local.stack import LocalStack
 from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, item_size
 from tests.bench import rig
 from tests.bench.counted import KB, Counted
-from tests.bench.effort import Effort, clocked, median
+from tests.bench.effort import Effort, clocked
 from tests.storm import crew
 
 SIZES, DUE = (1_000, 10_000, 100_000), 50
@@ -76,11 +76,14 @@ class _Tables:
             list(pool.map(self._add, self._batches(size)))
 
     def measure(self, due: int, effort: Effort) -> dict[str, Any]:
-        """Dispatch so many due rows, several times; give the medians."""
+        """Dispatch so many due rows, several times; give the least of each.
+
+        Dispatch looks at all lanes until what is under way has ended, so whatever holds the machine up adds looks.
+        """
         runs = [self.dispatch(due) for _ in effort.times()]
         names = ("seconds", "queries", "entries", "index_units", "row_units")
-        scan = math.ceil(self.bytes / (4 * KB)) * 0.5
-        return {"rows": self.rows, **{name: median([run[name] for run in runs]) for name in names}, "scan_units": scan}
+        scan, least = math.ceil(self.bytes / (4 * KB)) * 0.5, {name: min(run[name] for run in runs) for name in names}
+        return {"rows": self.rows, **least, "seconds": round(least["seconds"], 3), "scan_units": scan}
 
     def dispatch(self, due: int) -> dict[str, float]:
         """Write so many due rows and dispatch them; give the time, and what was read."""

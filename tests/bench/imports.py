@@ -12,8 +12,8 @@ from tests.bench.effort import Effort, median, ratio
 
 # What is imported, and what its first event builds: for an application, the client and the entry of a first mail.
 BUILDS = {
-    "deliver": "from outbox.wiring import sending; sending.worker()",
-    "dispatch": "from outbox.wiring import sending; sending.worker()",
+    "deliver": "from outbox.wiring import delivering; delivering.flow()",
+    "dispatch": "from outbox.wiring import dispatching; dispatching.flow()",
     "bounce": "from outbox.wiring import bouncing; bouncing.hear()",
     "cleanup": "from outbox.wiring import filing; filing._cleanup()",
     "keep": "from outbox.wiring import filing; filing._keep()",

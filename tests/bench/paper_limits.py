@@ -14,7 +14,7 @@ from tests.bench.paper_text import Figures, number, prose, share, table
 RATES = (500, 10_000, 1_000_000)
 # Of the bookings that may be given up for a rate of them to count as one the item takes.
 FEW = 0.001
-SLOW_MS = 500
+FAST_MS, SLOW_MS = 20, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,19 @@ def _dispatch(figures: Figures) -> Iterator[Limit]:
         yield Limit(
             f"dispatch, `Dispatchers` {dispatchers}: mails that wait",
             found["mails_a_minute"],
-            f"on the fake clock: API at {figures['limits']['api_ms']} ms, tables at {figures['limits']['table_ms']} ms",
-            f"`Dispatchers` (up to {SHARDS}, one a shard); then `SHARDS`, `OUTBOX_THREADS`",
+            f"on the fake clock, where code takes no time: API at {figures['limits']['api_ms']} ms, tables at"
+            f" {figures['limits']['table_ms']} ms",
+            f"`OUTBOX_THREADS`, as far as the processor goes (below); `Dispatchers` (up to {SHARDS}, one a shard);"
+            " then `SHARDS`",
         )
+    busy = figures["measures"]["sending"].one("with_sdk", latency_ms=FAST_MS)
+    yield Limit(
+        "one worker's processor, whatever its threads",
+        busy["batch"] / busy["seconds"] * 60,
+        f"measured with the SDK's own work, {number(busy['seconds'])} s for a batch of {busy['batch']} at an API of"
+        f" {FAST_MS} ms, on {figures['machine']['architecture']}",
+        "more workers: `Dispatchers`, `ParallelizationFactor`",
+    )
 
 
 def _written(figures: Figures, case: str, place: str) -> float:
@@ -191,8 +201,8 @@ def in_words(figures: Figures) -> str:
         bounded = sorted((limit for limit in limits(figures) if limit.mails), key=lambda limit: limit.mails or 0)
         over = [limit for limit in bounded if limit.mails and rate > limit.mails]
         nearest = next(limit for limit in bounded if limit not in over)
-        left = f"next is {nearest.what}: {nearest.used(rate)} used."
-        lines.append(f"- **{rate:,} a minute**: " + (f"over {'; '.join(_over(over, rate))}. " if over else "") + left)
+        begin = f"over {'; '.join(_over(over, rate))}. Next" if over else "next"
+        lines.append(f"- **{rate:,} a minute**: {begin} is {nearest.what}: {nearest.used(rate)} used.")
     return "\n".join(lines)
 
 

@@ -32,11 +32,15 @@ UNITS = {
     ("settle", "outbox"): "the row is deleted, which costs its size, twice in the transaction",
     ("settle", "outbox/due"): "its entry goes",
 }
+RUNS = """\
+medians of {runs} runs, of two or three where one takes long, of more where one is short; units and memory were taken
+once."""
 LIMIT = """\
 Seconds for a batch with {threads} calls at once, and the least they could be: the API's latency times the rounds of
-calls (or the time the API takes for so many calls at all) and one round trip to the tables. Deliver makes
-three for each mail, of {database_ms} ms each: claim, look into history and suppression list, settle. The plain handler,
-which checks nothing, makes two."""
+calls (or the time the API takes for so many calls at all) and one round trip to the tables. Deliver makes three for a
+mail, each taken to last {database_ms} ms: claim, look into history and suppression list, settle. The plain handler,
+which checks nothing, makes two. What the SDK makes the processor do for those calls is in the lines «with the SDK's own
+work» alone; the two calls that book the slots of a batch are in none."""
 COUNTED = """\
 A row of 1 KB has no more than 1,024 bytes by DynamoDB's count, also as the row of history it becomes; a mail whose text
 alone has 1,024 bytes makes a larger one. Bytes of the rows as written, and in history: {sizes}. Read units: {reads:g} a
@@ -60,7 +64,8 @@ def render(document: Mapping[str, Any]) -> str:
     found, machine = document["measures"], document["machine"]
     where = f"{machine['processors']} processors ({machine['architecture']}), {machine['python']}"
     parts = [
-        f"One run of {document['minutes']:g} minutes on {where}; medians of {document['runs']} runs and more.",
+        f"One run of {document['minutes']:g} minutes on {where}, load before it {machine['load_before']:g}: "
+        + RUNS.format(**document),
         table(found),
         _plot("sending"),
         LIMIT.format(**found["sending"]),

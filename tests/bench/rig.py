@@ -87,9 +87,9 @@ def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
     return Deliver(sender, threads, lambda: None)
 
 
-def hear(flow: Deliver, event: object) -> None:
-    """Have deliver answer an event, all of it, in a thread that is set up as a function's is."""
-    with ThreadPoolExecutor(1, initializer=one_processor) as function:
+def hear(flow: Deliver, event: object, *, everywhere: bool = False) -> None:
+    """Have deliver answer an event in a thread that is set up as a function's is; or one that may run `everywhere`."""
+    with ThreadPoolExecutor(1, initializer=None if everywhere else one_processor) as function:
         answer = function.submit(stream.for_each_doorbell, event, Context(), clock.now, flow).result()
     assert answer == {"batchItemFailures": []}, answer
 

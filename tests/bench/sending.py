@@ -1,8 +1,9 @@
 """Deliver beside the handler of the tutorials, and beside what the mail API's own latency and rate allow.
 
 Both read the same stream event and call the same sandbox over HTTP, which answers each call after a set time; both keep
-their rows in the memory store, where each call takes DATABASE_SECONDS, as a DynamoDB call within a region does. On the
-embedded AWS the emulator's own time is what is measured; that is shown beside, and is no goal.
+their rows in the memory store, where each call takes DATABASE_SECONDS: what a DynamoDB call within a region is taken to
+take. That leaves out what the SDK makes the processor do; the line «with the SDK» has it. On the embedded AWS the
+emulator's own time is what is measured. No line has the two calls a batch that book its slots.
 
 The limit is what no program beats with so many calls at once: the API's latency times the rounds of calls, or the time
 the API needs to take so many calls at all, and one round trip to the tables. The API's rate is what the sandbox takes
@@ -21,15 +22,23 @@ from urllib.parse import urlsplit
 from outbox import Mail
 from outbox.adapters.api_client import token
 from outbox.adapters.blastengine import payload_of
-from tests.bench import plain, rig
+from outbox.core.ports import LONG_AGO
+from outbox.flows.send import Outcome
+from tests.bench import plain, profiled, rig
 from tests.bench.effort import Effort, clocked, median
 from tests.bench.rig import THREADS
+from tests.bench.wired import Wired
 
 DATABASE_SECONDS = 0.004
 # A DynamoDB call on each mail's way, one after the other: claim, look into history and suppression list, settle.
 CALLS_A_MAIL = 3
 LATENCIES, BATCHES = (0.02, 0.1, 0.5), (10, 100, 1000)
 COMPARED = (100, 0.1)
+PARTS = {
+    "the SDK": ("botocore", "boto3", "urllib3", "s3transfer"),
+    "the HTTP client": ("httpx", "httpcore", "h11", "/ssl.py", "/http/"),
+    "the bench": ("tests/bench", "outbox/testing"),
+}
 # So long, in seconds, that the second look at a cell would tell nothing new.
 LONG = 10.0
 
@@ -51,6 +60,8 @@ def measure(effort: Effort) -> dict[str, Any]:
         "api_calls_a_second": round(rate),
         "plain": _against_plain(*compared, effort),
         "matrix": matrix,
+        "with_sdk": [_with_sdk(compared[0], latency, rate, effort) for latency in effort.pick((0.02, 0.1), (0.02,))],
+        "profile": _profile(effort.pick(200, 5)),
     }
 
 
@@ -67,6 +78,15 @@ def ours(mails: Sequence[Mail], api: Any) -> float:
     with clocked(seconds):
         rig.hear(flow, event)
     assert (len(store.outbox), len(store.history)) == (0, len(mails))
+    return seconds[0]
+
+
+def with_sdk(mails: Sequence[Mail], api: Any, wired: Wired) -> float:
+    """Give the seconds deliver takes for a batch, warm, with all that the SDK does for it."""
+    rows, seconds = rig.rows_of(mails), list[float]()
+    event, flow = rig.event_of(rows), rig.deliver(wired.tables(rows), api)
+    with clocked(seconds):
+        rig.hear(flow, event)
     return seconds[0]
 
 
@@ -113,6 +133,36 @@ def _cell(batch: int, latency: float, rate: float, effort: Effort) -> dict[str, 
         "tables_seconds": round(math.ceil(batch / THREADS) * CALLS_A_MAIL * DATABASE_SECONDS, 3),
         "times_the_limit": median([each / least for each in seconds], 2),
     }
+
+
+def _with_sdk(batch: int, latency: float, rate: float, effort: Effort) -> dict[str, Any]:
+    effort.say(f"deliver with the SDK: batch {batch}, API {latency * 1000:.0f} ms")
+    least, mails, wired = limit(batch, latency, rate), rig.mails_of(batch), Wired(DATABASE_SECONDS)
+    with rig.sandbox(latency) as ready, rig.http_api(ready) as api:
+        with_sdk(rig.mails_of(THREADS), api, wired)
+        wired.calls.clear()
+        seconds = [with_sdk(mails, api, wired) for _ in effort.times()]
+    sent = batch * len(seconds)
+    assert [wired.calls[name] for name in ("UpdateItem", "BatchGetItem", "TransactWriteItems")] == [sent] * 3
+    return {
+        "batch": batch,
+        "latency_ms": round(latency * 1000),
+        "seconds": median(seconds),
+        "times_the_limit": median([each / least for each in seconds], 2),
+    }
+
+
+def _profile(count: int) -> dict[str, float]:
+    """Share out the processor's time of mails that are sent one after the other, tables and SDK included."""
+    rows, wired = rig.rows_of(rig.mails_of(count)), Wired(0)
+    with rig.sandbox(0.0) as ready, rig.http_api(ready) as api:
+        sender = rig.deliver(wired.tables(rows), api).sender
+
+        def send() -> None:
+            for row in rows:
+                assert sender.send(row, LONG_AGO, time.time() + 600) is Outcome.SENT
+
+        return profiled.shares(send, PARTS)
 
 
 def _against_plain(batch: int, latency: float, effort: Effort) -> dict[str, Any]:

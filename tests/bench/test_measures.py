@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.bench import client, due, emulated, imports, latency, memory, overhead, rig, sending, units
+from outbox.core.change import Expect, Patch
+from tests.bench import client, due, emulated, imports, latency, memory, overhead, profiled, rig, sending, units
+from tests.bench import wired as wired_to
 from tests.bench.effort import Effort
 
 QUICK = Effort(runs=1, quick=True)
@@ -90,8 +92,10 @@ def test_imports_are_measured_with_what_they_build():
 
 
 def test_overhead_is_that_of_a_batch_that_was_sent():
-    """With the threads of a function, and with one."""
+    """With the threads of a function, with one, and with threads that may run everywhere."""
     measured = overhead.measure(QUICK)
+    assert 0 < measured["least_us"] <= measured["us"]
+    assert 0 < measured["everywhere_us"] < 100_000
     assert 0 < measured["us"] < 100_000
     assert 0 < measured["one_thread_us"] < 100_000
 
@@ -108,3 +112,29 @@ def test_latency_is_from_the_row_to_the_call():
     """On an idle stack, with the first row apart."""
     measured = latency.measure(QUICK)
     assert 0 < measured["median_seconds"] <= measured["longest_seconds"] < 30
+
+
+def test_a_profile_shares_out_what_is_worked_and_not_what_is_waited():
+    """What is built in counts for its caller; all shares are one."""
+
+    def work():
+        sending.time.sleep(0.2)
+        return [rig.event_of(rig.rows_of(rig.mails_of(20))) for _ in range(5)]
+
+    shares = profiled.shares(work, {"the bench": ("tests/bench/rig",), "core": ("outbox/core",)})
+    assert set(shares) == {"the bench", "core", "our own code"}
+    assert sum(shares.values()) == pytest.approx(1, abs=0.03)
+    assert 0.1 < shares["core"] < 0.95
+
+
+def test_the_wire_answers_what_deliver_asks_of_its_tables():
+    """A claim gives the row as it is then; each mail takes three calls, each of them some time."""
+    rows, wired = rig.rows_of(rig.mails_of(2)), wired_to.Wired(0.01)
+    tables, began = wired.tables(rows), sending.time.perf_counter()
+    assert tables.store.update(rows[0]["id"], Expect({"revision": 1}), Patch({"status": "SENDING"})) == {
+        **rows[0],
+        "status": "SENDING",
+    }
+    assert tables.checks.look(rows[0]["id"], ["taro@example.com"]) == (None, {})
+    assert sending.time.perf_counter() - began >= 0.02
+    assert wired.calls == {"UpdateItem": 1, "BatchGetItem": 1}

@@ -73,7 +73,11 @@ FOUND = {
                 "reads": {"book": {"control": 1.0}, "switch": {"control": 1.0}},
             },
         },
-        "sending": {"threads": 20, "matrix": [cell(10, 100, 0.12), cell(100, 100, 0.55), cell(100, 500, 2.6)]},
+        "sending": {
+            "threads": 20,
+            "matrix": [cell(10, 100, 0.12), cell(100, 100, 0.55), cell(100, 500, 2.6)],
+            "with_sdk": [cell(100, 20, 0.3), cell(100, 100, 0.66)],
+        },
         "imports": {"cold_start_ms": {"deliver": 500.0}},
     },
     "backlog": {"default": line(500, 1), "faster": line(10_000, 4)},
@@ -108,24 +112,17 @@ FOUND = {
 }
 FIGURES = Figures(FOUND)
 
-NOT_YET = pytest.mark.skipif(
-    not paper.PAPER.exists(),
-    reason="the page is not made yet: tests.bench.backlog, backlog_limits, paper_counted, paper",
-)
-
 
 def limit(what: str) -> paper_limits.Limit:
     """Find a limit by its name."""
     return next(each for each in paper_limits.limits(FIGURES) if each.what == what)
 
 
-@NOT_YET
 def test_the_page_is_made_of_what_was_measured():
     """The page beside the figures says what they say."""
     assert paper.PAPER.read_text(encoding="utf-8") == paper.render(paper_figures.load())
 
 
-@NOT_YET
 def test_the_readme_leads_to_it():
     """Whoever reads the README finds the page."""
     assert "(tests/bench/PAPER.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
