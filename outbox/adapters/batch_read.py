@@ -48,10 +48,12 @@ def read_batch(
 
 
 def _look(client: "DynamoDBClient", wanted: Keys, found: dict[str, list[Item]]) -> Keys:
-    """Read what can be read now; give the keys that are left. Raises `KeyError` for a table that was not asked for."""
+    """Read what can be read now; give the keys that are left. Raises `KeyError` for an answer about other tables."""
     # What is left is asked for as it was at first, whatever the answer says of how.
     request: Any = {table: {"Keys": keys, "ConsistentRead": True} for table, keys in wanted.items()}
     answer: Any = client.batch_get_item(RequestItems=request)
-    for table, items in answer["Responses"].items():
-        found[table] += map(from_wire, items)
-    return {table: each["Keys"] for table, each in answer.get("UnprocessedKeys", {}).items()}
+    read, left = answer["Responses"], answer.get("UnprocessedKeys") or {}
+    for table in {*wanted, *read}:
+        if table in read or table not in left:
+            found[table] += map(from_wire, read[table])
+    return {table: each["Keys"] for table, each in left.items()}

@@ -10,6 +10,8 @@ from outbox.core.text import bad_character
 
 # The API's own limits for an address (reference of POST /deliveries/transaction: 6..254).
 SHORTEST, LONGEST = 6, 254
+# What a key of a table or an index takes, in bytes (DynamoDB developer guide, constraints).
+LONGEST_PLAIN = 2048
 
 _WITH_NAME = re.compile(
     r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL
@@ -59,9 +61,9 @@ class Address:
                 yield Problem(field, f"{what} holds the control character {bad}; none is allowed")
         if not SHORTEST <= len(self.email) <= LONGEST:
             yield Problem(field, f"the address has {len(self.email)} characters; {SHORTEST} to {LONGEST} are allowed")
-        elif not self.email.isascii() and len(key(self.email)) > LONGEST:
-            # As it stands in lists and indexes, whose keys take 2,048 bytes.
-            yield Problem(field, f"the address has more than {LONGEST} characters when it is written plainly")
+        elif not self.email.isascii() and len(key(self.email).encode("utf-8", "replace")) > LONGEST_PLAIN:
+            # As it stands in lists and indexes: one character may stand for eighteen.
+            yield Problem(field, f"the address has more than {LONGEST_PLAIN:,} bytes when it is written plainly")
         local, _, domain = self.email.rpartition("@")
         several = "@" in local and not (local[0] == local[-1] == '"')
         if not local or not domain or several or _ENDS.search(self.email):

@@ -124,7 +124,10 @@ def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
         return wait(row, now + STOPPED, "stopped", f"Nothing is being sent: {why}", now, who)
     away = isinstance(why, OutOfReach)
     due_at = backoff.soon(now) if away else backoff.next_try(now, row.deferrals + 1, why.wait)
-    return wait(row, due_at, "try-later", f"Not sent yet, tried again at {clock.text(due_at)}: {why}", now, who)
+    sentence = f"Not sent yet, tried again at {clock.text(due_at)}: {why}"
+    patch = wait(row, due_at, "out-of-reach" if away else "try-later", sentence, now, who)
+    # Our own tables say nothing of the mail API: the wait that comes next is none the longer for it.
+    return Patch({**patch.assign, "deferrals": row.deferrals}, patch.drop) if away else patch
 
 
 def given_back(row: Row, now: datetime) -> Patch:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Literal
 
 from outbox.core import clock
-from outbox.core.address import key
+from outbox.core.address import LONGEST_PLAIN, key
 from outbox.core.errors import InvalidRequest
 from outbox.core.text import bad_character, size
 
@@ -84,7 +84,11 @@ def owner(item_id: str) -> str:
 def recipient(written: object) -> str:
     """Give the address as lists and indexes know it, from whatever a person left of it; no index key can be empty."""
     to = str(written)
-    return key(to.rpartition("<")[2].rstrip("> ") or to) or "unknown"
+    plain = key(to.rpartition("<")[2].rstrip("> ") or to) or "unknown"
+    # A row that a person filled with anything must be able to leave, too.
+    if size(plain) <= LONGEST_PLAIN:
+        return plain
+    return plain.encode("utf-8", "replace")[:LONGEST_PLAIN].decode("utf-8", "ignore")
 
 
 def bounce_day(date: str) -> str:

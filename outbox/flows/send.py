@@ -21,7 +21,6 @@ from outbox.core.errors import (
     FileLost,
     Lost,
     OutcomeUnknown,
-    OutOfReach,
     Problem,
     Rejected,
     RowBroken,
@@ -150,9 +149,10 @@ class Sender:
             except Exception as error:
                 # Nothing has been called yet, and the row should say so while it can.
                 log.exception("send.not_begun", id=row.id)
-                away = OutOfReach(f"the tables cannot be read just now ({type(error).__name__}).")
-                settle.write_if_mine(self.store, row, moves.put_off(row, away, self.clock(), self.who))
-                return Outcome.WAITING
+                why = TryLater(f"an unexpected {type(error).__name__}.")
+                settle.write_if_mine(self.store, row, moves.put_off(row, why, self.clock(), self.who))
+                # The stream rings again, and alarms when that does not help.
+                return Outcome.NO_TIME
             return self._send_in_time(row, mail, slot, deadline)
 
     def _aside(self, row: Row, error: RowBroken | Suppressed | FileLost) -> Patch:

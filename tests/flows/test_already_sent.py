@@ -1,9 +1,11 @@
 """A mail that history has as sent does not go again, whatever brings its row back."""
 
+from datetime import timedelta
+
 import pytest
 
 from outbox import ChangedMeanwhile, WrongState
-from outbox.core.errors import OutcomeUnknown, Rejected
+from outbox.core.errors import OutcomeUnknown, Rejected, TryLater
 from outbox.testing import item_size
 
 
@@ -257,7 +259,41 @@ def test_a_history_out_of_reach_is_no_doubt(service, mail):
     service.store.get_finished = read
     assert (service.status(mail_id), service.api.sent) == ("WAITING", [])
     assert "history and the suppression list cannot be read just now (ConnectionError)" in service.row(mail_id).reason
-    # However long it lasted, the mail is not late by it.
+    # However long it lasted, the mail is not late by it, nor does it wait the longer for what comes next.
+    service.api.answer = busy
+    service.clock.forward(minutes=1)
+    service.dispatch()
+    service.api.answer = None
+    assert service.row(mail_id).error == "try-later"
+    service.clock.forward(minutes=1)
+    service.dispatch()
+    assert service.status(mail_id) == "SENT"
+
+
+def busy(_mail):
+    message = "the rate is used up (429)."
+    raise TryLater(message)
+
+
+def test_what_nobody_expected_before_the_call_is_said_and_rung_again(service, mail):
+    """A limiter that breaks, say: nothing was called, the row says so, the stream rings and alarms in the end."""
+
+    class Broken:
+        def book(self, count, *, urgent):
+            if self.first:
+                self.first = False
+                return [service.clock() - timedelta(seconds=5)] * count
+            raise KeyError
+
+        first = True
+
+    service.limiter = Broken()
+    mail_id = service.outbox.enqueue(mail()).id
+    assert service.deliver() == {0}
+    row = service.row(mail_id)
+    assert (row.item["status"], row.attempts, service.api.sent) == ("WAITING", 0, [])
+    assert "an unexpected KeyError." in row.reason
+    service.limiter = None
     service.clock.forward(minutes=1)
     service.dispatch()
     assert service.status(mail_id) == "SENT"

@@ -5,8 +5,12 @@ import pytest
 from outbox.adapters.batch_read import LOOKS, read_batch
 from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.checks import DynamoChecks
-from outbox.testing import MemoryChecks
-from tests.store.bounces import EMAIL
+from outbox.core import moves
+from outbox.core.retention import Retention
+from outbox.flows.support import Support
+from outbox.testing import MemoryChecks, TickingClock
+from tests.conftest import make_mail
+from tests.store.bounces import EMAIL, NOW
 
 OTHER = "ken@example.com"
 SENT = {"id": "m", "subject": "Hello", "finished_at": "2026-11-20T11:00:00.000Z"}
@@ -107,12 +111,13 @@ def test_no_look_is_begun_when_the_first_ones_took_too_long():
     assert len(tables.asked) == 3
 
 
-def test_an_answer_for_another_table_is_no_answer():
+@pytest.mark.parametrize("said", [{"arn:aws:dynamodb:::table/history": [{"id": {"S": "m"}}]}, {}])
+def test_an_answer_for_another_table_or_for_none_is_no_answer(said):
     """By its ARN, say: a row that is there must not be taken for one that is not."""
 
     class Elsewhere:
         def batch_get_item(self, RequestItems):  # noqa: N803  the SDK's name
-            return {"Responses": {"arn:aws:dynamodb:::table/history": [{"id": {"S": "m"}}]}, "UnprocessedKeys": {}}
+            return {"Responses": said, "UnprocessedKeys": {}}
 
     with pytest.raises(KeyError):
         DynamoChecks(Elsewhere(), "history", None).look("m", [])
@@ -122,3 +127,14 @@ def test_a_list_that_does_not_answer_is_no_permission():
     """Asked alone, for a person, likewise."""
     with pytest.raises(TimeoutError):
         DynamoSuppressions(Busy({}, stuck=["suppression"]), "suppression", lambda _: None).look([EMAIL])
+
+
+@pytest.mark.parametrize("to", ["\ufdfa" * 200 + "@example.com", "a" * 5000 + "@example.com"])
+def test_a_row_whose_address_no_index_takes_can_be_cancelled(kept, to):
+    """A person wrote it by hand, or it is from before there was a rule: it leaves under the beginning of it."""
+    clock = TickingClock(NOW)
+    kept.store.add({**moves.new(make_mail(), "m", clock(), None, "alice"), "to": to}, once=False)
+    Support(kept.store, clock, Retention(400)).cancel("m", "alice")
+    there = kept.store.get_finished("m")
+    assert (there["status"], there["to"]) == ("CANCELLED", to)
+    assert 2000 < len(there["recipient"].encode()) <= 2048
