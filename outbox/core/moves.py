@@ -24,7 +24,8 @@ LOST_DOORBELL = timedelta(minutes=4)
 # The mail that met the stop is due again soon; until the line goes, dispatch leaves it alone.
 STOPPED = timedelta(seconds=30)
 LONGEST_REASON = 1000
-
+# Our own tables do not answer, which says nothing of the mail API: no later wait is the longer for it.
+AWAY = "out-of-reach"
 # Clocks of two machines, and the whole seconds of the mail API's times, may differ by this much.
 CLOCKS_APART = timedelta(seconds=60)
 # Calls that count against a mail; then a person must look.
@@ -125,9 +126,7 @@ def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
     away = isinstance(why, OutOfReach)
     due_at = backoff.soon(now) if away else backoff.next_try(now, row.deferrals + 1, why.wait)
     sentence = f"Not sent yet, tried again at {clock.text(due_at)}: {why}"
-    patch = wait(row, due_at, "out-of-reach" if away else "try-later", sentence, now, who)
-    # Our own tables say nothing of the mail API: the wait that comes next is none the longer for it.
-    return Patch({**patch.assign, "deferrals": row.deferrals}, patch.drop) if away else patch
+    return wait(row, due_at, AWAY if away else "try-later", sentence, now, who)
 
 
 def given_back(row: Row, now: datetime) -> Patch:
@@ -254,7 +253,7 @@ def wait(  # noqa: PLR0913  as above
         "revision": row.revision + 1,
         "reason": sentence,
         "error": error,
-        "deferrals": row.deferrals + 1,
+        "deferrals": row.deferrals + (error != AWAY),
         **due(row, due_at),
     }
     assign["timeline"] = row.with_event(now, who, what, reason=sentence, **details)
