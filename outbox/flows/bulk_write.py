@@ -131,7 +131,7 @@ class Writer:
                 self.enqueue.store.add(row, once=True)
                 tries = 0
             except AlreadyThere:
-                continue  # Nobody else can have its id.
+                tries = 0  # Nobody else can have its id.
             except OutboxError as error:
                 errors[str(row["id"])] = error
             except Exception as error:  # noqa: BLE001  judged

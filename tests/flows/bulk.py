@@ -6,7 +6,7 @@ import time
 
 from botocore.exceptions import ClientError
 
-from outbox.core.errors import TooLarge
+from outbox.core.errors import AlreadyThere, TooLarge
 from outbox.testing import MemoryStore
 
 
@@ -24,37 +24,54 @@ def threads():
 
 
 class Moody(MemoryStore):
-    """Throttles, leaves rows over, loses answers before and after the write, all by chance, and takes its time."""
+    """Throttles, leaves rows over, loses answers before and after the write, all by chance, and takes its time.
+
+    Never so often in a row, for one thread, that its writer gives up: chance would do that once in many runs.
+    """
+
+    PATIENCE = 5
 
     def __init__(self, seed, share=0.3, seconds=0.002):
         super().__init__()
         self._chance, self.share, self.seconds = random.Random(seed), share, seconds
         self.calls = self.most = 0
+        self._bad = threading.local()
 
     def add(self, item, *, once):
         self._mood()
-        super().add(item, once=once)
+        try:
+            super().add(item, once=once)
+        except AlreadyThere:
+            self._bad.calls = 0
+            raise
         self._forget()
+        self._bad.calls = 0
 
     def add_all(self, items):
         self.most = max(self.most, len(items))
         self._mood()
-        left = [item for item in items if self._chance.random() < self.share]
+        left = [item for item in items if self._strikes(self.share)]
         super().add_all([item for item in items if item not in left])
         self._forget()
+        if len(left) < len(items):
+            self._bad.calls = 0
         return left
 
     def _mood(self):
         self.calls += 1
+        self._bad.calls = getattr(self._bad, "calls", 0) + 1
         time.sleep(self._chance.random() * self.seconds)
-        if self._chance.random() < self.share / 2:
+        if self._strikes(self.share / 2):
             raise answer("ProvisionedThroughputExceededException")
-        if self._chance.random() < self.share / 4:
+        if self._strikes(self.share / 4):
             raise TimeoutError
 
     def _forget(self):
-        if self._chance.random() < self.share / 4:
+        if self._strikes(self.share / 4):
             raise ConnectionResetError
+
+    def _strikes(self, share):
+        return self._bad.calls <= self.PATIENCE and self._chance.random() < share
 
 
 class Failing(MemoryStore):

@@ -218,6 +218,27 @@ def test_doubt_is_not_forgotten_when_the_next_answer_is_clear():
         assert [each.error.certain for each in bulk.failures] == [False]
 
 
+def test_a_row_that_is_there_already_is_an_answer_and_ends_the_tries_in_vain():
+    """The answer for a whole batch is lost, then every other call is throttled: nothing is told as not written."""
+
+    class Slow(MemoryStore):
+        def __init__(self):
+            super().__init__()
+            self._calls = itertools.count()
+
+        def add_all(self, items):
+            super().add_all(items)
+            raise TimeoutError
+
+        def add(self, item, *, once):
+            if next(self._calls) % 2:
+                raise answer("ThrottlingException")
+            super().add(item, once=once)
+
+    bulk = at_once(Outbox(store=Slow()), mails(25)).run()
+    assert (bulk.written, bulk.failed) == (25, 0)
+
+
 def test_bulk_rows_ring_nothing_and_dispatch_sends_each_once(service):
     """They wait, due now and in sight; the first dispatch sends them, and no later step sends them again."""
     bulk = service.outbox.enqueue_many(mails(60), bulk=True)

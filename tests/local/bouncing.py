@@ -23,7 +23,7 @@ class Bouncing:
     def begin(self, **settings: Any) -> None:
         """Forget what was, and set the webhook."""
         self.admin.post("/reset")
-        self.receiver.forget()
+        self.receiver.begin()
         self.set(webhook_url=self.receiver.url, webhook_retry_seconds=0.01, **settings)
 
     def set(self, **settings: Any) -> None:

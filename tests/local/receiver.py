@@ -20,10 +20,15 @@ class Receiver:
     statuses: list[int] = field(default_factory=list)
     first: Callable[[], object] = lambda: None
     heard: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    number: int = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/bounces"
+        return f"http://127.0.0.1:{self._server.server_address[1]}{self.path}"
+
+    @property
+    def path(self) -> str:
+        return f"/bounces/{self.number}"
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -32,6 +37,11 @@ class Receiver:
     @property
     def details(self) -> list[dict[str, Any]]:
         return [event["event"]["detail"] for body in self.bodies for event in body["events"]]
+
+    def begin(self) -> None:
+        """Begin anew under another path: what was told to the one before and is still on its way is not heard."""
+        self.number += 1
+        self.forget()
 
     def forget(self) -> None:
         self.heard.clear()
@@ -55,9 +65,11 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                status = receiver.statuses.pop(0) if receiver.statuses else 200
-                receiver.first()
+                status = 200
+                if self.path == receiver.path:
+                    receiver.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                    status = receiver.statuses.pop(0) if receiver.statuses else 200
+                    receiver.first()
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
