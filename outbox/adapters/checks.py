@@ -27,7 +27,7 @@ class DynamoChecks:
     def look(self, mail_id: str, emails: Collection[str]) -> tuple[Item | None, Mapping[str, Item]]:
         """Read the row history has of a mail, and the entries of some addresses; without a list there are none.
 
-        Raises `TimeoutError` when a table does not answer for all of them, and whatever else AWS says.
+        Raises `TablesBusy` when a table does not answer for all of them, and whatever else AWS says.
         """
         keys = [(self._history, to_wire({"id": mail_id}))]
         if self._suppressions is not None:

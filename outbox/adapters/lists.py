@@ -1,10 +1,12 @@
 """Lists of rows from the tables' indexes, a page at a time; what an index does not show is read from the table."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from outbox.adapters.answers import patiently
+from outbox.adapters.batch_read import NOW, read_batch
 from outbox.adapters.wire import cursor_of, from_wire, key_of, to_wire
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest
@@ -15,7 +17,6 @@ from outbox.core.row import Item
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
-BATCH_GET = 100
 # How a query is narrowed by the ends of a span that were given.
 SPANS = {
     (":first",): " AND #sort >= :first",
@@ -56,7 +57,7 @@ class Lists:
 
     def present(self, ids: Sequence[str]) -> tuple[set[str], set[str]]:
         """Tell which of some ids the outbox has and which history has, as of now."""
-        outbox, history = (self._rows(table, list(ids), only_ids=True) for table in (self.outbox, self.history))
+        outbox, history = (self._rows(table, ids, only_ids=True) for table in (self.outbox, self.history))
         return {row["id"] for row in outbox}, {row["id"] for row in history}
 
     def by_lane(self, lane: str, limit: int, cursor: str | None = None) -> Page:
@@ -147,7 +148,7 @@ class Lists:
 
     def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
         """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
-        return self._rows(self._table(table), list(dict.fromkeys(ids)))
+        return self._rows(self._table(table), ids)
 
     def _table(self, table: str) -> str:
         return self.outbox if table == "outbox" else self.history
@@ -215,23 +216,15 @@ class Lists:
 
     def _whole(self, table: str, page: Page, wanted: Callable[[str], bool] = lambda _: True) -> Page:
         """Read the rows an index named, a copy's item standing for its mail; one that left meanwhile is left out."""
-        ids = dict.fromkeys(places.owner(item["id"]) for item in page.items if wanted(item["id"]))
-        return Page(self._rows(table, list(ids)), page.cursor)
+        ids = [places.owner(item["id"]) for item in page.items if wanted(item["id"])]
+        return Page(self._rows(table, ids), page.cursor)
 
-    def _rows(self, table: str, ids: list[str], *, only_ids: bool = False) -> list[Item]:
-        found: dict[str, Item] = {}
-        how: Any = {"ProjectionExpression": "id", "ConsistentRead": True} if only_ids else {}
-        for begin in range(0, len(ids), BATCH_GET):
-            keys = [to_wire({"id": mail_id}) for mail_id in ids[begin : begin + BATCH_GET]]
-            wanted: Any = {table: {"Keys": keys, **how}}
-            for _ in range(BATCH_GET):
-                if not wanted:
-                    break
-                answer = self.client.batch_get_item(RequestItems=wanted)
-                rows = [from_wire(attributes) for attributes in answer["Responses"].get(table, [])]
-                found |= {row["id"]: row for row in rows}
-                wanted = answer.get("UnprocessedKeys")
-        return [found[mail_id] for mail_id in ids if mail_id in found]
+    def _rows(self, table: str, ids: Iterable[str], *, only_ids: bool = False) -> list[Item]:
+        how: Mapping[str, Any] = NOW | {"ProjectionExpression": "id"} if only_ids else {}
+        once = list(dict.fromkeys(ids))
+        keys = [(table, to_wire({"id": mail_id})) for mail_id in once]
+        found = {row["id"]: row for row in read_batch(self.client, keys, time.sleep, how=how).get(table, [])}
+        return [found[mail_id] for mail_id in once if mail_id in found]
 
 
 def _start(cursor: str) -> dict[str, Any]:

@@ -29,10 +29,8 @@ STATUS: dict[type[Exception], HTTPStatus] = {
     NobodyKnown: HTTPStatus.SERVICE_UNAVAILABLE,
     ClientError: HTTPStatus.BAD_GATEWAY,
     BotoCoreError: HTTPStatus.BAD_GATEWAY,
-    # What the adapters raise when AWS holds them back for longer than they try.
-    TimeoutError: HTTPStatus.BAD_GATEWAY,
 }
-EXPECTED = (errors.OutboxError, BotoCoreError, ClientError, TimeoutError)
+EXPECTED = (errors.OutboxError, BotoCoreError, ClientError)
 LOOK_FIRST = "If something was to be changed, nobody knows whether it was: look at the mail before you try again."
 
 
@@ -49,6 +47,6 @@ def sentences(error: Exception, ask: Ask) -> list[str]:
         said = error.response["Error"].get("Message") or error.response["Error"].get("Code", "")
         refused = ask.words("AWS refused %(what)s: %(said)s", what=error.operation_name, said=said)
         return [refused, ask.words(LOOK_FIRST)]
-    if isinstance(error, (BotoCoreError, TimeoutError)):
+    if isinstance(error, BotoCoreError):
         return [ask.words("AWS is out of reach: %(said)s", said=str(error)), ask.words(LOOK_FIRST)]
     return [times.local(ask.words.said(str(error)), ask.zone)]

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from outbox.adapters.batch_read import TablesBusy
 from outbox.core import clock
 from outbox.core.states import Status
 from outbox.flows.batch import Action
@@ -193,7 +194,7 @@ def test_a_batch_that_cannot_be_read_is_told_at_once(browser: Browser) -> None:
 
     def away(name: str) -> None:
         asked.append(name)
-        raise TimeoutError("held back")
+        raise TablesBusy
 
     browser.service.register.get = away  # type: ignore[method-assign, assignment]
     assert browser.get("/batch/progress", id=batch).status == 502

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from outbox.adapters.batch_read import TablesBusy
 from outbox.core.errors import MissingSettings, Rejected
 from outbox.core.rate import Rate
 from tests.conftest import make_mail
@@ -364,7 +365,7 @@ def test_buttons_that_would_not_help(browser: Browser) -> None:
             "AWS refused GetItem: <slow> down",
         ),
         (EndpointConnectionError(endpoint_url="https://x"), "AWS is out of reach"),
-        (TimeoutError("held back"), "AWS is out of reach: held back"),
+        (TablesBusy(), "AWS is out of reach: the tables are too busy"),
         (MissingSettings("OUTBOX_CONTROL_TABLE", "OUTBOX_CONTROL_TABLE"), "OUTBOX_CONTROL_TABLE"),
     ],
 )

@@ -53,7 +53,7 @@ def standing(ask: Ask, desk: Desk) -> dict[str, Any]:
     """Look how the service stands: bounded reads, whatever the outbox holds; why not, if that cannot be read now."""
     try:
         seen = overview(desk.store, desk.line.register, desk.line.rate, desk.switch.state(), ask.now, COUNTED)
-    except (BotoCoreError, ClientError, TimeoutError, MissingSettings) as error:
+    except (BotoCoreError, ClientError, MissingSettings) as error:
         # The list needs the outbox alone.
         return {"seen": None, "unread": failures.sentences(error, ask)[0]}
     return {"seen": seen, "cards": _cards(ask, seen), "slot": _seconds_to_slot(ask, seen)}
