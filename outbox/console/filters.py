@@ -53,7 +53,7 @@ ERRORS_WAITING: Mapping[str, str] = {
     "over-rate": "over the rate",
     "stopped": "sending is stopped",
     "try-later": "the mail API asked to wait, or could not be reached",
-    "out-of-reach": "our own tables or files do not answer",
+    "out-of-reach": "our own tables do not answer",
     "resend": "no clear answer came, and it is sent again",
     "batch": "goes in its turn, as one of many",
     "bulk": "written in bulk, goes in its turn",

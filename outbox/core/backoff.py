@@ -22,7 +22,7 @@ def wait_seconds(tries: int, asked: float | None = None, chance: Callable[[], fl
 
 
 def soon(now: datetime, chance: Callable[[], float] = random.random) -> datetime:
-    """Give the moment of the next try when our tables or files do not answer: half a minute to a minute, each time."""
+    """Give the moment of the next try when our own tables do not answer: half a minute to a minute, however often."""
     return now + timedelta(seconds=SHORTEST * (1 + chance()) / 2)
 
 

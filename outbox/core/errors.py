@@ -177,7 +177,7 @@ class TryLater(MailApiError):
 
 
 class OutOfReach(TryLater):
-    """Our own tables or files do not answer, so the mail cannot go yet; asking them again soon does no harm."""
+    """Our own tables do not answer, so nobody knows whether the mail may go; asking again soon does no harm."""
 
 
 class OutcomeUnknown(MailApiError):

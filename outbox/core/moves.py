@@ -24,7 +24,7 @@ LOST_DOORBELL = timedelta(minutes=4)
 # The mail that met the stop is due again soon; until the line goes, dispatch leaves it alone.
 STOPPED = timedelta(seconds=30)
 LONGEST_REASON = 1000
-# Our own tables or files do not answer, which says nothing of the mail API: no later wait is the longer for it.
+# Our own tables do not answer, which says nothing of the mail API: no later wait is the longer for it.
 AWAY = "out-of-reach"
 # Clocks of two machines, and the whole seconds of the mail API's times, may differ by this much.
 CLOCKS_APART = timedelta(seconds=60)

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 import structlog
 
-from outbox.core.errors import OutboxError, OutOfReach, TryLater
+from outbox.core.errors import OutboxError, TryLater
 from outbox.core.ports import Clock, Files
 
 log = structlog.get_logger()
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 @contextmanager
 def within_reach() -> Iterator[None]:
-    """Take a bucket that does not answer for a reason to wait, not for the mail's fault. Raises `OutOfReach`."""
+    """Take a bucket that does not answer for a reason to wait, not for the mail's fault. Raises `TryLater`."""
     try:
         yield
     except OutboxError:
@@ -23,7 +23,7 @@ def within_reach() -> Iterator[None]:
     except Exception as error:
         log.exception("files.out_of_reach")
         message = f"its files cannot be read just now ({type(error).__name__})."
-        raise OutOfReach(message) from error
+        raise TryLater(message) from error
 
 
 @dataclass(frozen=True, slots=True)
