@@ -11,6 +11,9 @@ from outbox.core.row import Item
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+# Seconds: a worker has its mail to give back before its own time is up.
+LONGEST = 10.0
+
 
 class DynamoChecks:
     """Reads history and the suppression list, if there is one; one client serves all threads."""
@@ -32,6 +35,6 @@ class DynamoChecks:
         keys = [(self._history, to_wire({"id": mail_id}))]
         if self._suppressions is not None:
             keys += [(self._suppressions, to_wire({"email": email})) for email in sorted(set(emails))]
-        found = read_batch(self._client, keys, self._pause)
+        found = read_batch(self._client, keys, self._pause, longest=LONGEST)
         there = next(iter(found[self._history]), None)
         return there, {entry["email"]: entry for entry in found.get(self._suppressions or "", [])}

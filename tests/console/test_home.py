@@ -365,7 +365,7 @@ def test_buttons_that_would_not_help(browser: Browser) -> None:
             "AWS refused GetItem: <slow> down",
         ),
         (EndpointConnectionError(endpoint_url="https://x"), "AWS is out of reach"),
-        (TablesBusy(), "AWS is out of reach: the tables are too busy"),
+        (TablesBusy(), "AWS refused BatchGetItem: The tables are too busy"),
         (MissingSettings("OUTBOX_CONTROL_TABLE", "OUTBOX_CONTROL_TABLE"), "OUTBOX_CONTROL_TABLE"),
     ],
 )

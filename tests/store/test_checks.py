@@ -4,10 +4,12 @@ import time
 
 import pytest
 
+from outbox.adapters import checks as module
 from outbox.adapters.batch_read import LOOKS, TablesBusy, read_batch
 from outbox.adapters.bounces import DynamoSuppressions
 from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.lists import Lists
+from outbox.adapters.source import is_throttled
 from outbox.cli.problems import explain
 from outbox.core import moves
 from outbox.core.retention import Retention
@@ -86,7 +88,7 @@ def test_keys_that_were_not_read_are_asked_for_again_a_little_later():
     emails, pauses = [f"user{number}@example.com" for number in range(5)], []
     table = Busy({email: {"email": {"S": email}} for email in emails})
     assert set(DynamoSuppressions(table, "suppression", pauses.append).look(emails)) == set(emails)
-    assert pauses == [0.02, 0.04, 0.08, 0.16]
+    assert pauses == [0.02] * 4
 
 
 def test_a_row_of_history_that_comes_last_is_not_taken_for_none():
@@ -96,37 +98,64 @@ def test_a_row_of_history_that_comes_last_is_not_taken_for_none():
     assert (there, entries) == ({"id": "m"}, {})
     assert tables.now
     assert tables.asked == [{"history": 1, "suppression": 2}, {"history": 1, "suppression": 1}, {"history": 1}]
-    assert pauses == [0.02, 0.04]
+    assert pauses == [0.02] * 2
 
 
 @pytest.mark.parametrize("stuck", ["history", "suppression"])
 def test_a_table_that_does_not_answer_is_no_permission(stuck):
     """The mail must wait, not go, whatever the other table said."""
-    tables = Busy({}, stuck=[stuck])
+    tables, pauses = Busy({}, stuck=[stuck]), []
     with pytest.raises(TablesBusy):
-        DynamoChecks(tables, "history", "suppression", lambda _: None).look("m", {EMAIL})
-    assert len(tables.asked) == LOOKS
+        DynamoChecks(tables, "history", "suppression", pauses.append).look("m", {EMAIL})
+    # One look brought what the other table has.
+    assert len(tables.asked) == 1 + LOOKS
+    assert pauses == [0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 5]
 
 
 def test_no_look_is_begun_when_the_first_ones_took_too_long():
     """A worker has its mail to give back before its own time is up."""
     tables, moments = Busy({}, stuck=["history"]), iter([0.0, 4.0, 9.0, 14.0])
     with pytest.raises(TablesBusy):
-        read_batch(tables, [("history", {"id": {"S": "m"}})], lambda _: None, lambda: next(moments))
+        read_batch(tables, [("history", {"id": {"S": "m"}})], lambda _: None, longest=10, timer=lambda: next(moments))
     assert len(tables.asked) == 3
 
 
+def test_a_mail_has_such_a_bound(monkeypatch):
+    """Its check ends in time, come what may."""
+    monkeypatch.setattr(module, "LONGEST", -1.0)
+    tables = Busy({})
+    with pytest.raises(TablesBusy):
+        DynamoChecks(tables, "history", "suppression", lambda _: None).look("m", {EMAIL})
+    assert len(tables.asked) == 1
+
+
+def test_what_one_answer_has_no_room_for_is_no_sign_of_a_busy_table():
+    """A hundred large rows, one an answer: each look brings one, and no clock runs against a person's list."""
+    ids = [f"m{number}" for number in range(101)]
+    tables = Busy({mail_id: {"id": {"S": mail_id}} for mail_id in ids})
+    moments = iter(range(0, 10**6, 60))
+    found = read_batch(
+        tables, [("history", {"id": {"S": each}}) for each in ids], lambda _: None, timer=moments.__next__
+    )
+    assert len(found["history"]) == len(tables.asked) == 101
+
+
 def test_a_row_that_was_not_read_is_not_told_as_absent_by_a_list(monkeypatch):
-    """A restore would hold a mail that was sent, a page would leave one out: nothing is told, and a person hears it."""
+    """A page would leave a mail out, a restore count one that was sent as lost: nothing is told, a person hears why."""
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    lists = Lists(Busy({"m": {"id": {"S": "m"}}}), "outbox", "history")
+    tables = Busy({"m": {"id": {"S": "m"}}})
+    lists = Lists(tables, "outbox", "history")
     assert lists.present(["m", "n", "m"]) == ({"m"}, {"m"})
+    assert tables.now
     assert lists.rows("history", ["n", "m", "m"]) == [{"id": "m"}]
     stuck = Lists(Busy({}, stuck=["history"]), "outbox", "history")
     for ask in (lambda: stuck.present(["m"]), lambda: stuck.rows("history", ["m"])):
         with pytest.raises(TablesBusy) as told:
             ask()
-        assert explain(told.value).message == f"AWS is out of reach: {TablesBusy.fmt}"
+        assert (
+            explain(told.value).message == "AWS refused BatchGetItem: The tables are too busy to answer for all keys."
+        )
+        assert is_throttled(told.value)
 
 
 @pytest.mark.parametrize("said", [{"arn:aws:dynamodb:::table/history": [{"id": {"S": "m"}}]}, {}])

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from outbox.adapters.batch_read import TablesBusy
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.source import Source, is_throttled
 from outbox.adapters.wire import to_wire
@@ -208,6 +209,18 @@ def test_a_stop_ends_the_patience(client, source):
     with pytest.raises(ClientError):
         next(calls)
     assert len(throttle.limits) == 1
+
+
+def test_tables_too_busy_for_some_keys_are_waited_for_as_well(source):
+    """What is asked of the live tables meanwhile may be throttled for longer than one read has patience."""
+    answers = iter([TablesBusy(), TablesBusy()])
+
+    def call():
+        if error := next(answers, None):
+            raise error
+        return "read"
+
+    assert source.steadily(call) == "read"
 
 
 def test_what_is_no_throttle_is_raised(source):
