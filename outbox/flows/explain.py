@@ -10,7 +10,7 @@ from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost, saved_over
 from outbox.core.errors import Lost, Problem
 from outbox.core.ports import Clock, Store
-from outbox.core.row import Row
+from outbox.core.row import Row, whole
 from outbox.core.states import IN_FLIGHT, PROBLEMS
 from outbox.core.text import shorten
 from outbox.flows.write import write
@@ -33,6 +33,7 @@ def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any],
     if patch is None or lost(patch.applied(current)):
         # What would be lost again, whatever we write, must not be written again and again.
         return False
+    patch = _above(patch, before)
     expect = seen(current, "revision", "status", "lane", "due_at", "problem", "problem_at", "claim")
     try:
         write(store, Row(current), expect, patch)
@@ -40,6 +41,12 @@ def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any],
         return False
     log.info("row.explained", id=mail_id, status=patch.assign["status"])
     return True
+
+
+def _above(patch: Patch, before: Mapping[str, Any]) -> Patch:
+    """Raise the revision above what it was before a person typed a lower one: an old doorbell must not fit again."""
+    revision = max(whole(patch.assign["revision"]), whole(before.get("revision")) + 1)
+    return Patch({**patch.assign, "revision": revision}, patch.drop)
 
 
 def _patch(row: Row, before: Mapping[str, Any], clock: Clock, who: str) -> Patch | None:

@@ -44,6 +44,18 @@ def test_a_whole_put_with_a_changed_field_sends_it_too(service, failed):
     assert service.status(failed) == "SENT"
 
 
+def test_a_revision_typed_lower_lets_no_old_doorbell_ring_again(service, mail):
+    """What was written since has that number again: a batch that is heard once more must not take it for its own."""
+    mail_id = service.outbox.enqueue(mail()).id
+    for typed in ({"status": "FAILED"}, {"text": "Better."}, {"revision": 0}):
+        service.store.edit(mail_id, **typed)
+    bells = service.doorbells()
+    for _ in range(3):
+        service.deliver(bells)
+    assert (service.status(mail_id), service.api.sent) == ("FAILED", [])
+    assert service.row(mail_id).revision > 1
+
+
 def test_a_raw_edit_that_is_still_wrong_fails_again_once(service, failed):
     """A wrong correction is tried once and fails visibly; nothing loops."""
     service.store.edit(failed, subject="Other")
