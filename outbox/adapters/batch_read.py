@@ -58,9 +58,11 @@ def read_batch(  # noqa: PLR0913  tests have clocks of their own
         wanted: Keys = {}
         for table, key in keys[begin : begin + MOST]:
             wanted.setdefault(table, []).append(key)
+        fewest = _count(wanted)
         while left := _look(client, wanted, found, how):
             # An answer holds 16 MB at most: what it had no room for is no sign of a busy table.
-            in_vain = in_vain + 1 if _count(left) == _count(wanted) else 0
+            in_vain = in_vain + 1 if _count(left) >= fewest else 0
+            fewest = min(fewest, _count(left))
             if in_vain == LOOKS or timer() > until:
                 raise TablesBusy
             pause(min(FIRST_PAUSE * 2**in_vain, LONGEST_PAUSE))

@@ -19,6 +19,8 @@ Event = dict[str, Any]
 # Enough for eight attempts and a long conversation about them; older events make room.
 LONGEST_TIMELINE = 100
 PUT_OFF = "put off"
+# A count that only a person can have typed; DynamoDB keeps 38 digits, and the next one must still be one more.
+ABSURD = 10**18
 
 TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_unknown")
 LISTS = ("cc", "bcc", "tags")
@@ -175,8 +177,8 @@ class Row:
 
 
 def whole(value: object) -> int:
-    """Read a count; what is no count counts as none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    """Read a count; what is no count, or one that no table could raise, counts as none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < ABSURD else 0
 
 
 def mail_of(item: Item) -> Mail:

@@ -11,16 +11,19 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import backoff, clock, doubt, moves, places
+from outbox.core import asides, backoff, clock, doubt, moves, places
 from outbox.core.change import Patch, seen
 from outbox.core.errors import FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
 from outbox.core.mail_api import Records, Seen
 from outbox.core.ports import Clock, Files, Limiter, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.states import Status
+from outbox.flows import settle
 from outbox.flows.files import complete
+from outbox.flows.prepare import AlreadySent
 from outbox.flows.reach import within_reach
-from outbox.flows.write import write
+from outbox.flows.write import finish, write
 
 log = structlog.get_logger()
 
@@ -83,7 +86,11 @@ class LookUp:
             return doubt.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
         except (NotAnswered, TryLater, Stop) as error:
             return self._not_answered(row, error, now)
-        return self._found(row, deliveries, now)
+        try:
+            return self._found(row, deliveries, now)
+        except AlreadySent as sent:
+            patch = asides.sent_meanwhile(row, sent.there, now, self.who)
+            return Patch(patch.assign, patch.drop | moves.CHECK)
 
     def _found(self, row: Row, deliveries: Sequence[Seen], now: datetime) -> Patch | None:
         too_young = []
@@ -105,14 +112,24 @@ class LookUp:
         return doubt.looked(row, next_look, "It has not been seen there yet.")
 
     def _take(self, row: Row, delivery_id: str, now: datetime) -> bool:
-        """Move the mail to history as this delivery; False if another mail has taken it meanwhile."""
+        """Move the mail to history as this delivery; False if another mail has taken it meanwhile.
+
+        Raises `AlreadySent` when history has the mail: somebody saved an older version of it, and no look would end.
+        """
         finished = doubt.found(row, delivery_id, now, self.keep, self.who)
         try:
-            self.store.finish(row.id, seen(row.item, "revision", "status"), finished, sole=True)
-        except Lost:
+            finish(self.store, row.id, seen(row.item, "revision", "status"), finished, sole=True)
+        except Lost as lost:
             if self._is_other(delivery_id):
                 return False
-            raise
+            there = self.store.get_finished(row.id) if lost.finished else None
+            if there is None:
+                raise
+            if there.get("status") == Status.SENT:
+                # Whose this delivery is, a mail of the same content may still find out.
+                raise AlreadySent(there) from None
+            settle.keep(self.store, finished, self.clock, self.who)
+            raise AlreadySent(finished) from None
         log.info("mail.found", id=row.id, delivery_id=delivery_id)
         return True
 

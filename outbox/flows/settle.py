@@ -90,7 +90,7 @@ def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: 
             return finish(store, row.id, seen(current, "revision", "status", "claim"), finished)
         except Lost:
             continue
-    _keep(store, finished, now, who)
+    keep(store, finished, now, who)
 
     def aside(current: Row) -> Patch | None:
         other_send = current.status in IN_FLIGHT
@@ -109,7 +109,7 @@ def _is_ours(current: Item, row: Row) -> bool:
     }
 
 
-def _keep(store: Store, finished: Item, now: Clock, who: str) -> None:
+def keep(store: Store, finished: Item, now: Clock, who: str) -> None:
     """Let history tell that it was sent; where it has another truth, beside that, unless a person takes it away."""
     for _ in range(TRIES):
         there = _kept(store, finished)

@@ -36,12 +36,12 @@ def write(store: Store, row: Row, expect: Expect, patch: Patch) -> Item:
     return store.update(row.id, expect, last)
 
 
-def finish(store: Store, mail_id: str, expect: Expect, finished: Item) -> None:
+def finish(store: Store, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
     """Move a row to history, without a person's notes if there is no room for them. Raises `Lost`."""
     try:
-        store.finish(mail_id, expect, finished)
+        store.finish(mail_id, expect, finished, sole=sole)
     except TooLarge:
-        store.finish(mail_id, expect, bare(finished))
+        store.finish(mail_id, expect, bare(finished), sole=sole)
 
 
 def bare(finished: Item) -> Item:

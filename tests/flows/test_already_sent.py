@@ -215,11 +215,11 @@ def test_a_person_who_meets_a_claim_is_told(service, mail, act):
     write = getattr(service.store, name)
     sender, told = service.sender(), []
 
-    def claimed_first(*args):
+    def claimed_first(*args, **more):
         setattr(service.store, name, write)
         row = sender._claim(bell.seen)
         try:
-            return write(*args)
+            return write(*args, **more)
         finally:
             told.append(row)
 

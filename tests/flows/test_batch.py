@@ -620,10 +620,10 @@ def test_a_full_row_is_cancelled_in_the_name_of_its_batch(batches, store, clock)
     ids = fill(store, clock, 1)
     finish = store.finish
 
-    def full(mail_id, expect, finished):
+    def full(mail_id, expect, finished, **more):
         if "timeline" in finished:
             raise TooLarge
-        finish(mail_id, expect, finished)
+        finish(mail_id, expect, finished, **more)
 
     store.finish = full
     batch = batches.start(FAILED, Action("cancel"), "alice")

@@ -228,8 +228,8 @@ def test_a_lost_answer_of_the_settle_is_no_second_mail(service, mail):
     mail_id = service.outbox.enqueue(mail()).id
     finish = service.store.finish
 
-    def committed_but_silent(*args):
-        finish(*args)
+    def committed_but_silent(*args, **more):
+        finish(*args, **more)
         raise ConnectionError
 
     service.store.finish = committed_but_silent

@@ -56,6 +56,15 @@ def test_a_revision_typed_lower_lets_no_old_doorbell_ring_again(service, mail):
     assert service.row(mail_id).revision > 1
 
 
+@pytest.mark.parametrize("revision", [10**38 - 1, -1, "x", None])
+def test_a_revision_that_is_none_is_followed_by_one_that_any_table_takes(service, mail, revision):
+    """DynamoDB keeps 38 digits: one more than the largest number could not be written."""
+    mail_id = service.outbox.enqueue(mail()).id
+    service.store.edit(mail_id, revision=revision, status="FAILED")
+    service.ring_until_quiet()
+    assert service.store.get(mail_id)["revision"] == 2
+
+
 def test_a_raw_edit_that_is_still_wrong_fails_again_once(service, failed):
     """A wrong correction is tried once and fails visibly; nothing loops."""
     service.store.edit(failed, subject="Other")
@@ -159,7 +168,7 @@ def test_an_odd_status_is_failed_and_explained(service, mail, status):
     assert service.api.sent == []
 
 
-@pytest.mark.parametrize("revision", [None, 0, -5, "x", 3.5, 10**20, True, ["x"]])
+@pytest.mark.parametrize("revision", [None, 0, -5, "x", 3.5, 10**20, 10**38 - 1, True, ["x"]])
 @pytest.mark.parametrize("name", ["revision", "attempts", "deferrals", "timeline", "created_at", "reason", "error"])
 def test_broken_bookkeeping_does_not_keep_a_mail_from_going(service, mail, name, revision):
     """What only the service reads counts as absent when it is broken; the mail is sent, once."""

@@ -2,9 +2,12 @@
 
 import pytest
 
-from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Stop, TryLater
+from outbox.core import doubt
+from outbox.core.change import Expect
+from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Stop, TooLarge, TryLater
 from outbox.core.mail_api import Seen
 from outbox.core.rate import Rate
+from outbox.core.row import Row
 from outbox.flows.limiter import SharedLimiter
 
 
@@ -225,6 +228,73 @@ def test_a_worker_that_died_is_looked_up_too(service, mail):
     assert service.dispatch() == {"checking": 1}
     until_settled(service, mail_id)
     assert (service.status(mail_id), service.row(mail_id).delivery_id) == ("SENT", "1")
+
+
+@pytest.fixture
+def put_back(service, mail):
+    """Give a mail that history has as delivery 77, with delivery 1 out as well: an old tab was saved over it."""
+    service.api.answer = accepted_in_silence(service)
+    mail_id = service.outbox.enqueue(mail()).id
+    service.deliver()
+    old = service.store.get(mail_id)
+    service.store.finish(mail_id, Expect(), finished(Row(old), "77", service))
+    service.store.put(old)
+    return mail_id
+
+
+def finished(row, delivery_id, service):
+    return doubt.found(row, delivery_id, service.clock(), service.keep, "deliver")
+
+
+def test_another_delivery_of_a_mail_that_history_has_puts_the_row_aside(service, put_back):
+    """It cannot move to history a second time; it does not stay in CHECKING for ever, nor is it sent once more."""
+    until_settled(service, put_back)
+    row = service.row(put_back)
+    assert (row.status, row.error, row.item.get("check_until")) == ("HELD", "already-sent", None)
+    assert "already sent, as delivery 77" in row.reason
+    assert len(service.api.sent) == 1
+
+
+def test_that_delivery_is_left_to_a_twin_in_doubt(service, put_back, mail):
+    """Nobody knows whose it is, but the mail in history has one of its own: the twin must not go twice for it."""
+    service.records.deliveries.clear()
+    twin = service.outbox.enqueue(mail(on_unknown="resend")).id
+    service.deliver()
+    for mail_id in (put_back, twin):
+        until_settled(service, mail_id)
+    assert (service.status(put_back), service.status(twin)) == ("HELD", "SENT")
+    assert len(service.api.sent) == 2
+
+
+def test_a_mail_found_though_history_has_it_as_cancelled_is_told_there(service, put_back):
+    """It was sent after all: history says so beside its own truth, and the row names the delivery."""
+    there = service.store.get_finished(put_back)
+    service.store.erase(put_back)
+    cancelled = {name: value for name, value in there.items() if name != "delivery_id"}
+    service.store.keep({**cancelled, "status": "CANCELLED"})
+    until_settled(service, put_back)
+    assert "already sent, as delivery 1" in service.row(put_back).reason
+    event = service.store.get_finished(put_back)["timeline"][-1]
+    assert (event["what"], event["delivery_id"]) == ("sent a second time", "1")
+
+
+def test_a_found_mail_whose_row_is_full_moves_all_the_same(service, mail):
+    """A person's notes yield when history has no room for them."""
+    service.api.answer = accepted_in_silence(service)
+    mail_id = service.outbox.enqueue(mail()).id
+    service.deliver()
+    service.store.edit(mail_id, note="x")
+    whole = service.store.finish
+
+    def narrow(mail_id, expect, item, **more):
+        if "note" in item:
+            raise TooLarge
+        whole(mail_id, expect, item, **more)
+
+    service.store.finish = narrow
+    until_settled(service, mail_id)
+    assert service.status(mail_id) == "SENT"
+    assert "note" not in service.store.get_finished(mail_id)
 
 
 def test_a_crash_in_the_move_of_a_found_mail_leaves_it_to_be_found_again(service, mail):

@@ -254,10 +254,10 @@ def test_a_race_with_the_service_is_won_by_one_of_them(service, mail):
     bells = service.doorbells()
     finish = service.store.finish
 
-    def first_claimed(*args):
+    def first_claimed(*args, **more):
         service.store.finish = finish
         service.deliver(bells)
-        return finish(*args)
+        return finish(*args, **more)
 
     service.store.finish = first_claimed
     with pytest.raises(WrongState):
