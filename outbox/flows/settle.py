@@ -113,7 +113,7 @@ def keep(store: Store, finished: Item, now: Clock, who: str) -> None:
     """Let history tell that it was sent; where it has another truth, beside that, unless a person takes it away."""
     for _ in range(TRIES):
         there = _kept(store, finished)
-        if there is None or there.get("delivery_id") == finished["delivery_id"]:
+        if there is None or there.get("delivery_id") == finished["delivery_id"] or _told(there, finished):
             return
         log.error("mail.sent_twice", id=finished["id"], delivery_id=finished["delivery_id"])
         timeline = Row(there).with_event(now(), who, SENT_AFTERWARDS, delivery_id=finished["delivery_id"])
@@ -122,6 +122,12 @@ def keep(store: Store, finished: Item, now: Clock, who: str) -> None:
         with suppress(Lost):
             store.annotate(str(finished["id"]), patch, seen(there, "revision"))
             return
+
+
+def _told(there: Item, finished: Item) -> bool:
+    """Tell whether history says so already: whoever noted it died before the next step."""
+    told = [event.get("delivery_id") for event in Row(there).timeline if event.get("what") == SENT_AFTERWARDS]
+    return finished["delivery_id"] in told
 
 
 def _kept(store: Store, finished: Item) -> Item | None:

@@ -278,6 +278,29 @@ def test_a_mail_found_though_history_has_it_as_cancelled_is_told_there(service, 
     assert (event["what"], event["delivery_id"]) == ("sent a second time", "1")
 
 
+def test_a_crash_after_that_was_told_tells_it_once(service, put_back):
+    """The row is put aside at the next look, and history has one note of the delivery."""
+    service.store.history[put_back] = {**service.store.history[put_back], "status": "CANCELLED", "delivery_id": ""}
+    annotate, update, dead = service.store.annotate, service.store.update, []
+
+    def noted(*args, **more):
+        annotate(*args, **more)
+        dead.append(True)
+
+    def written(*args, **more):
+        if dead and len(dead) < 2:
+            dead.append(True)
+            raise ConnectionError
+        return update(*args, **more)
+
+    service.store.annotate, service.store.update = noted, written
+    until_settled(service, put_back)
+    assert len(dead) == 2
+    assert service.status(put_back) == "HELD"
+    told = [event["what"] for event in service.store.get_finished(put_back)["timeline"]]
+    assert told.count("sent a second time") == 1
+
+
 def test_a_found_mail_whose_row_is_full_moves_all_the_same(service, mail):
     """A person's notes yield when history has no room for them."""
     service.api.answer = accepted_in_silence(service)
