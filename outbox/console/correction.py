@@ -13,7 +13,7 @@ from typing import Any
 from outbox.console import times, written
 from outbox.console.ask import Ask
 from outbox.console.content import LONGEST
-from outbox.core import clock, moves
+from outbox.core import clock, transitions
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem, RowBroken
 from outbox.core.mail import BODY
 from outbox.core.row import Row, part_of
@@ -167,7 +167,7 @@ def broken(name: str, value: object) -> bool:
 
 def doubtful(row: Row) -> bool:
     """Tell whether a mail may have been sent, so that one who sends it again may send it twice."""
-    return row.status is Status.UNKNOWN or moves.in_doubt(row)
+    return row.status is Status.UNKNOWN or transitions.in_doubt(row)
 
 
 def just_done(ask: Ask, row: Row) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.bounce import DROP, HARD
 from outbox.core.change import Patch, seen
 from outbox.core.errors import (
@@ -116,7 +116,7 @@ class Again:
         now = self.clock()
         mail, mail_id = self._mail(old, to), places.new_id(now)
         stored = copied(self._bucket(), mail, mail_id, now) if needs_bucket(mail) else Stored(mail)
-        item = moves.new(stored.mail, mail_id, now, None, who, stored.body)
+        item = transitions.new(stored.mail, mail_id, now, None, who, stored.body)
         item |= {"resend_of": old.id, "timeline": Row({}).with_event(now, who, "resent from history", of=old.id)}
         return item | ({ANYWAY: places.recipient(item["to"])} if anyway else {})
 

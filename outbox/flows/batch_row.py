@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from outbox.core import clock, moves
+from outbox.core import clock, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.errors import InvalidMail, InvalidRequest, Lost, TooLarge
 from outbox.core.ports import Clock, Store
@@ -78,7 +78,7 @@ class Action:
 
 def doubtful(row: Row, where: Where, *, by_ids: bool) -> str:
     """Give why a row is not sent as one of many: it may have been, and nobody named its error or its id."""
-    if by_ids or not moves.in_doubt(row) or (where.error and where.error == row.error):
+    if by_ids or not transitions.in_doubt(row) or (where.error and where.error == row.error):
         return ""
     return f"may have been sent: give error={row.error} or ids to mean them" if row.error else DOUBT
 
@@ -132,7 +132,7 @@ class Deed:
             return self._edit(row)
         expect = seen(row.item, "revision", "status")
         if self.action.kind == "cancel":
-            finished = moves.cancelled(row, self.clock(), self.keep, self.who)
+            finished = transitions.cancelled(row, self.clock(), self.keep, self.who)
             # A full row loses its timeline there, and keeps its reason.
             reason = f"Cancelled by {self.who} in batch {self.batch}."
             named_twice = {"timeline": self._marked(finished["timeline"]), "reason": reason}
@@ -144,11 +144,11 @@ class Deed:
     def _patch(self, row: Row) -> Patch:
         now = self.clock()
         if self.action.kind == "hold":
-            return self._with_mark(moves.held(row, now, self.who, self.action.note))
+            return self._with_mark(transitions.held(row, now, self.who, self.action.note))
         if self.action.kind == "release" and row.send_at and row.send_at > now:
-            return moves.scheduled(row, row.send_at, now, self.who, "released", batch=self.batch)
+            return transitions.scheduled(row, row.send_at, now, self.who, "released", batch=self.batch)
         what = "released" if self.action.kind == "release" else "sent again"
-        return moves.queued(row, now, self.who, self.batch, what)
+        return transitions.queued(row, now, self.who, self.batch, what)
 
     def _edit(self, row: Row) -> str:
         changed = changes(corrections(self.action.set), row.item)
@@ -159,7 +159,7 @@ class Deed:
         except InvalidMail as wrong:
             return f"cannot be: {shorten(str(wrong), 200)}"
         if self.action.send:
-            then = moves.queued(Row(patch.applied(row.item)), self.clock(), self.who, self.batch)
+            then = transitions.queued(Row(patch.applied(row.item)), self.clock(), self.who, self.batch)
             patch = Patch({**patch.assign, **then.assign}, (patch.drop - then.assign.keys()) | then.drop)
         try:
             self.store.update(row.id, seen(row.item, "revision", "status", *changed), patch)
@@ -171,7 +171,7 @@ class Deed:
         mail = corrected(row, changed)
         content = mail.to_item()
         differing = {name: [_brief(row.item.get(name)), _brief(content.get(name))] for name in sorted(changed)}
-        return self._with_mark(moves.edited(row, mail, self.clock(), self.who, differing))
+        return self._with_mark(transitions.edited(row, mail, self.clock(), self.who, differing))
 
     def _with_mark(self, patch: Patch) -> Patch:
         return Patch({**patch.assign, "timeline": self._marked(patch.assign["timeline"])}, patch.drop)

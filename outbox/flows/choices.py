@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from outbox.core import reopening
+from outbox.core import transitions
 from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.flows.again import can_be_resent
@@ -47,5 +47,5 @@ def _possible(row: Row, choice: Choice) -> bool:
     if choice is Choice.ANYWAY:
         return row.error == SUPPRESSED
     if choice is Choice.REOPEN:
-        return not reopening.refusal(row)
+        return not transitions.refusal(row)
     return choice is not Choice.ANEW or can_be_resent(row)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import asides, doubt
+from outbox.core import transitions
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
@@ -121,14 +121,14 @@ class Dispatch:
             return self.look_up(row, slot) if sender.look_up_window else self._undecided(row)
         if row.status is Status.SENDING:
             now, window = sender.clock(), sender.look_up_window
-            return self._write(row, doubt.doubtful(row, doubt.worker_died(row), now, sender.who, window))
+            return self._write(row, transitions.doubtful(row, transitions.worker_died(row), now, sender.who, window))
         if row.status in PROBLEMS:
-            return self._write(row, asides.filed(row, sender.clock(), sender.who))
+            return self._write(row, transitions.filed(row, sender.clock(), sender.who))
         return "explained" if explain(sender.store, sender.clock, entry.id, {}, sender.who) else "stale"
 
     def _undecided(self, row: Row) -> str:
         note = "The look-up in the mail API's records is switched off."
-        return self._write(row, doubt.undecided(row, note, self.sender.clock(), self.sender.who))
+        return self._write(row, transitions.undecided(row, note, self.sender.clock(), self.sender.who))
 
     def _write(self, row: Row, patch: Patch) -> str:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.errors import AlreadyThere, KeyConflict, RowBroken
 from outbox.core.mail import Mail
 from outbox.core.ports import Clock, Files, Store
@@ -88,7 +88,7 @@ class Enqueue:
 
     def _made(self, mail: Mail, mail_id: str, at: datetime | None, now: datetime, *, bulk: bool = False) -> Made:
         stored = store(self.files(), mail, mail_id, now, self.bounds) if needs_bucket(mail) else Stored(mail)
-        return Made(stored.mail, moves.new(stored.mail, mail_id, now, at, self.actor, stored.body, bulk=bulk))
+        return Made(stored.mail, transitions.new(stored.mail, mail_id, now, at, self.actor, stored.body, bulk=bulk))
 
     def _already(self, mail: Mail, mail_id: str) -> Receipt | None:
         """Find out whether a mail with files was enqueued before, to spare storing them again. Raises `KeyConflict`."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from outbox.core import asides
+from outbox.core import transitions
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost, saved_over
 from outbox.core.errors import Lost, Problem
@@ -27,7 +27,7 @@ def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any],
         return False
     there = store.get_finished(mail_id) if saved_over(before, current) else None
     if there is not None:
-        patch: Patch | None = asides.sent_meanwhile(Row(current), there, clock(), who)
+        patch: Patch | None = transitions.sent_meanwhile(Row(current), there, clock(), who)
     else:
         patch = _patch(Row(current), before, clock, who)
     if patch is None or lost(patch.applied(current)):
@@ -51,16 +51,16 @@ def _above(patch: Patch, before: Mapping[str, Any]) -> Patch:
 
 def _patch(row: Row, before: Mapping[str, Any], clock: Clock, who: str) -> Patch | None:
     if saved_over(before, row.item):
-        return asides.overwritten(row, before, clock(), who)
+        return transitions.overwritten(row, before, clock(), who)
     missing = lost(row.item)
     if missing is None:
         return None
     if missing == "status":
         word = shorten(repr(row.item.get("status")), 40) if "status" in row.item else "nothing"
-        return asides.unreadable(row, Problem("status", f"is {word}, which is no state; {STATES}"), clock(), who)
+        return transitions.unreadable(row, Problem("status", f"is {word}, which is no state; {STATES}"), clock(), who)
     if row.status in PROBLEMS:
-        return asides.filed(row, clock(), who)
+        return transitions.filed(row, clock(), who)
     if row.status in IN_FLIGHT:
-        return asides.overwritten(row, row.item, clock(), who)
+        return transitions.overwritten(row, row.item, clock(), who)
     problem = Problem(missing, "is missing or no moment in time, so the mail would never go; send it again from here")
-    return asides.unreadable(row, problem, clock(), who)
+    return transitions.unreadable(row, problem, clock(), who)

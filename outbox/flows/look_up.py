@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import asides, backoff, clock, doubt, moves, places
+from outbox.core import backoff, clock, places, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.errors import FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
 from outbox.core.mail_api import Records, Seen
@@ -79,44 +79,44 @@ class LookUp:
                 mail = complete(self.files, row).mail()
             deliveries = self.records.find(mail, since, until, self._is_other, spend)
         except RowBroken as broken:
-            return doubt.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
+            return transitions.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
         except (NoRecords, FileLost) as error:
-            return doubt.undecided(row, str(error), now, self.who)
+            return transitions.undecided(row, str(error), now, self.who)
         except _NoSlot:
-            return doubt.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
+            return transitions.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
         except (NotAnswered, TryLater, Stop) as error:
             return self._not_answered(row, error, now)
         try:
             return self._found(row, deliveries, now)
         except AlreadySent as sent:
-            patch = asides.sent_meanwhile(row, sent.there, now, self.who)
-            return Patch(patch.assign, patch.drop | moves.CHECK)
+            patch = transitions.sent_meanwhile(row, sent.there, now, self.who)
+            return Patch(patch.assign, patch.drop | transitions.CHECK)
 
     def _found(self, row: Row, deliveries: Sequence[Seen], now: datetime) -> Patch | None:
         too_young = []
         for delivery in deliveries:
-            ripe = delivery.created_at + timedelta(seconds=self.lease_seconds) + moves.CLOCKS_APART
+            ripe = delivery.created_at + timedelta(seconds=self.lease_seconds) + transitions.CLOCKS_APART
             if ripe > now:
                 too_young.append(ripe)
             elif self._take(row, delivery.delivery_id, now):
                 return None
         if too_young:
             note = "A delivery that may be this mail was seen; it is left to settle."
-            return doubt.looked(row, min(too_young), note, counts=False)
+            return transitions.looked(row, min(too_young), note, counts=False)
         until = clock.parse(row.item.get("check_until")) or now
         next_look = backoff.next_look(now, row.looks, until)
         if next_look is None:
-            return doubt.undecided(
+            return transitions.undecided(
                 row, f"It was not seen in the mail API's records ({row.looks + 1} looks).", now, self.who
             )
-        return doubt.looked(row, next_look, "It has not been seen there yet.")
+        return transitions.looked(row, next_look, "It has not been seen there yet.")
 
     def _take(self, row: Row, delivery_id: str, now: datetime) -> bool:
         """Move the mail to history as this delivery; False if another mail has taken it meanwhile.
 
         Raises `AlreadySent` when history has the mail: somebody saved an older version of it, and no look would end.
         """
-        finished = doubt.found(row, delivery_id, now, self.keep, self.who)
+        finished = transitions.found(row, delivery_id, now, self.keep, self.who)
         try:
             finish(self.store, row.id, seen(row.item, "revision", "status"), finished, sole=True)
         except Lost as lost:
@@ -138,9 +138,9 @@ class LookUp:
             self.limiter.hold_back(error.wait)
         until = clock.parse(row.item.get("check_until")) or now
         if now >= until + GIVEN_UP:
-            return doubt.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
+            return transitions.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
         next_look = now + timedelta(seconds=backoff.wait_seconds(row.looks + 1))
-        return doubt.looked(row, next_look, f"The mail API's records did not answer: {error}")
+        return transitions.looked(row, next_look, f"The mail API's records did not answer: {error}")
 
     def _is_other(self, delivery_id: str) -> bool:
         taken = self.store.get_finished(places.delivery_mark(delivery_id)) is not None

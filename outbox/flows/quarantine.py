@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.change import seen
 from outbox.core.errors import Lost, TooLarge
 from outbox.core.ports import Clock, Store
@@ -60,4 +60,4 @@ def could_fire(item: Item) -> bool:
     """Tell whether the service would ever touch a row by itself: its state rings or is none, or dispatch finds it."""
     if not places.is_mail(item["id"]) or has_finished(item):
         return False
-    return Row(item).status not in PROBLEMS or item.keys() >= moves.DUE_INDEX
+    return Row(item).status not in PROBLEMS or item.keys() >= transitions.DUE_INDEX

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from outbox.core import places, reopening
+from outbox.core import places, transitions
 from outbox.core.change import seen
 from outbox.core.errors import ChangedMeanwhile, Lost, NotFound, TooLarge, WrongState
 from outbox.core.ports import Clock, Store
@@ -33,17 +33,17 @@ def _cancelled(store: Store, mail_id: str) -> Row:
     # Where somebody else reopens it between the two reads, the second look sees it in the outbox.
     for _ in range(2 if places.is_mail(mail_id) else 0):
         if (unsent := store.get(mail_id)) is not None:
-            raise WrongState(mail_id, _word(unsent), reopening.REOPENED, "it is in the outbox already")
+            raise WrongState(mail_id, _word(unsent), transitions.REOPENED, "it is in the outbox already")
         if (finished := store.get_finished(mail_id)) is not None:
-            if why := reopening.refusal(Row(finished)):
-                raise WrongState(mail_id, _word(finished), reopening.REOPENED, why)
+            if why := transitions.refusal(Row(finished)):
+                raise WrongState(mail_id, _word(finished), transitions.REOPENED, why)
             return Row(finished)
     raise NotFound(mail_id)
 
 
 def _moved(store: Store, row: Row, now: datetime, who: str) -> Item:
     """Write it in one step, with all the words there is room for. Raises `Lost`, `TooLarge`."""
-    base, patch = reopening.reopened(row, now, who)
+    base, patch = transitions.reopened(row, now, who)
     event = patch.assign["timeline"][-1]
     *larger, least = forms(base, patch)
     for form in larger:

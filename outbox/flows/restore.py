@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from outbox.core import clock, moves, places
+from outbox.core import clock, places, transitions
 from outbox.core.change import Patch
 from outbox.core.errors import AlreadyThere, RowBroken, TooLarge
 from outbox.core.mail import FIELDS
@@ -135,8 +135,8 @@ def aside(  # noqa: PLR0913  one sentence needs who, when, what and why
     row: Row, error: str, sentence: str, now: datetime, who: str, *, what: str = ""
 ) -> Patch:
     """Hold a row of a copy, whatever its state: nothing of it is due, claimed or being looked up any more."""
-    patch = moves.problem(row, Status.HELD, error, sentence, now, who, what=what or error, by_hand=True)
-    return Patch(patch.assign, patch.drop | moves.CHECK)
+    patch = transitions.problem(row, Status.HELD, error, sentence, now, who, what=what or error, by_hand=True)
+    return Patch(patch.assign, patch.drop | transitions.CHECK)
 
 
 def _forms(item: Item, patch: Patch) -> Iterator[Item]:

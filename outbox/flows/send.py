@@ -15,7 +15,7 @@ from enum import Enum
 
 import structlog
 
-from outbox.core import asides, moves
+from outbox.core import transitions
 from outbox.core.change import Patch, seen
 from outbox.core.errors import (
     FileLost,
@@ -108,7 +108,7 @@ class Sender:
         """Let a row wait for dispatch, if it is still as seen; nothing is counted against the mail."""
         if item.get("status") == Status.WAITING:
             return Outcome.WAITING
-        expect, patch = moves.postponed(item, self.clock(), error, sentence)
+        expect, patch = transitions.postponed(item, self.clock(), error, sentence)
         try:
             self.store.update(str(item["id"]), expect, patch)
         except Lost:
@@ -128,7 +128,7 @@ class Sender:
 
     def _claim(self, item: Item) -> Row:
         lease = timedelta(seconds=self.lease_seconds)
-        expect, patch = moves.claim(item, self.clock(), lease, secrets.token_hex(6))
+        expect, patch = transitions.claim(item, self.clock(), lease, secrets.token_hex(6))
         return Row(self.store.update(str(item["id"]), expect, patch))
 
     def _call(self, row: Row, slot: datetime, deadline: float) -> Outcome:
@@ -144,13 +144,13 @@ class Sender:
                 settle.write_if_mine(self.store, row, self._aside(row, error))
                 return Outcome.FAILED
             except TryLater as error:
-                settle.write_if_mine(self.store, row, moves.put_off(row, error, self.clock(), self.who))
+                settle.write_if_mine(self.store, row, transitions.put_off(row, error, self.clock(), self.who))
                 return Outcome.WAITING
             except Exception as error:
                 # Nothing has been called yet, and the row should say so while it can.
                 log.exception("send.not_begun", id=row.id)
                 why = TryLater(f"an unexpected {type(error).__name__}.")
-                settle.write_if_mine(self.store, row, moves.put_off(row, why, self.clock(), self.who))
+                settle.write_if_mine(self.store, row, transitions.put_off(row, why, self.clock(), self.who))
                 # The stream rings again, and alarms when that does not help.
                 return Outcome.NO_TIME
             return self._send_in_time(row, mail, slot, deadline)
@@ -158,8 +158,8 @@ class Sender:
     def _aside(self, row: Row, error: RowBroken | Suppressed | FileLost) -> Patch:
         now = self.clock()
         if isinstance(error, RowBroken):
-            return asides.unreadable(row, error.problem, now, self.who)
-        put_aside = asides.suppressed if isinstance(error, Suppressed) else asides.file_lost
+            return transitions.unreadable(row, error.problem, now, self.who)
+        put_aside = transitions.suppressed if isinstance(error, Suppressed) else transitions.file_lost
         return put_aside(row, str(error), now, self.who)
 
     def _slot_still_to_come(self, mail: Mail, slot: datetime) -> datetime:
@@ -180,10 +180,10 @@ class Sender:
         # The claim itself may have taken long (retries of the store): look at the time, and at the slot, once more.
         if self._late(slot):
             # Not due at once: nobody should take it, prepare it and come too late again, over and over.
-            settle.write_if_mine(self.store, row, moves.given_back(row, self.clock() + CROWDED))
+            settle.write_if_mine(self.store, row, transitions.given_back(row, self.clock() + CROWDED))
             return Outcome.WAITING
         if not self.time_for_one(min(deadline, _lease_end(row)) - _uploading(mail)):
-            settle.write_if_mine(self.store, row, moves.given_back(row, self.clock()))
+            settle.write_if_mine(self.store, row, transitions.given_back(row, self.clock()))
             return Outcome.NO_TIME
         return self._send(row, mail)
 
@@ -191,11 +191,11 @@ class Sender:
         try:
             accepted = self.api.send(mail)
         except Rejected as error:
-            settle.write_if_mine(self.store, row, asides.refused(row, str(error), self.clock(), self.who))
+            settle.write_if_mine(self.store, row, transitions.refused(row, str(error), self.clock(), self.who))
             return Outcome.FAILED
         except (TryLater, Stop) as error:
             self._tell_everybody(error)
-            settle.write_if_mine(self.store, row, moves.put_off(row, error, self.clock(), self.who))
+            settle.write_if_mine(self.store, row, transitions.put_off(row, error, self.clock(), self.who))
             return Outcome.WAITING
         except OutcomeUnknown as error:
             return self._in_doubt(row, str(error))
@@ -205,7 +205,7 @@ class Sender:
             return self._in_doubt(row, f"an unexpected {type(error).__name__}.")
         # Should the store be out of reach now, this line is all that knows the id.
         log.info("mail.accepted", id=row.id, delivery_id=accepted.delivery_id)
-        finished = moves.sent(row, accepted.delivery_id, self.clock(), self.keep, self.who)
+        finished = transitions.sent(row, accepted.delivery_id, self.clock(), self.keep, self.who)
         settle.sent(self.store, row, finished, self.clock, self.who)
         if accepted.remaining == 0:
             self.limiter.hold_back(1.0 if accepted.wait is None else accepted.wait)
@@ -242,7 +242,7 @@ class Sender:
             row.mail()
         except RowBroken as broken:
             problem = broken.problem
-        patch = asides.unreadable(row, problem, self.clock(), self.who)
+        patch = transitions.unreadable(row, problem, self.clock(), self.who)
         try:
             write(self.store, row, seen(current, "revision", "status"), patch)
         except Lost:

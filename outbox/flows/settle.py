@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import structlog
 
-from outbox.core import asides, doubt, moves
+from outbox.core import transitions
 from outbox.core.change import Patch, seen
 from outbox.core.errors import Lost, RowBroken, TooLarge
 from outbox.core.mail import BODY
 from outbox.core.ports import Clock, Store
-from outbox.core.reopening import SENT_AFTERWARDS
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import IN_FLIGHT, Status
+from outbox.core.transitions import SENT_AFTERWARDS
 from outbox.flows.write import bare, finish, write
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ TRIES = 3
 def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
     """Settle a claimed row; False when somebody changed it meanwhile, whose change then stands."""
     try:
-        write(store, row, moves.claimed(row), patch)
+        write(store, row, transitions.claimed(row), patch)
     except Lost:
         log.warning("settle.lost", id=row.id, status=patch.assign["status"])
         return False
@@ -33,7 +33,7 @@ def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
 
 def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: timedelta) -> None:  # noqa: PLR0913
     """Note that a mail may have been sent, also over a row saved by hand meanwhile: it must not go again by itself."""
-    patch = doubt.doubtful(row, why, now(), who, window)
+    patch = transitions.doubtful(row, why, now(), who, window)
     if "left_out" in row.item:
         patch = Patch({**patch.assign, "left_out": row.item["left_out"]}, patch.drop)
     else:
@@ -44,7 +44,7 @@ def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: tim
     def again(current: Row) -> Patch | None:
         # A higher revision is the service's own or a person's decision through it; only a raw save goes back.
         saved_over = current.revision <= row.revision
-        return asides.overwritten(current, row.item, now(), who) if saved_over else None
+        return transitions.overwritten(current, row.item, now(), who) if saved_over else None
 
     _insist(store, row.id, again)
 
@@ -52,7 +52,7 @@ def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: tim
 def sent(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
     """Move a sent mail to history, whatever happened to its row meanwhile: that it was sent is a fact."""
     try:
-        finish(store, row.id, moves.claimed(row), finished)
+        finish(store, row.id, transitions.claimed(row), finished)
     except Lost:
         log.warning("settle.lost", id=row.id, status="SENT")
         _sent_all_the_same(store, row, finished, now, who)
@@ -65,10 +65,10 @@ def echo(store: Store, row: Row, there: Item, now: Clock, who: str) -> None:
     """
     log.warning("row.already_sent", id=row.id)
     if not _same_mail(row.item, there):
-        write_if_mine(store, row, asides.sent_meanwhile(row, there, now(), who))
+        write_if_mine(store, row, transitions.sent_meanwhile(row, there, now(), who))
         return
     with suppress(Lost):
-        store.drop(row.id, moves.claimed(row))
+        store.drop(row.id, transitions.claimed(row))
 
 
 def _same_mail(item: Item, there: Item) -> bool:
@@ -94,7 +94,7 @@ def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: 
 
     def aside(current: Row) -> Patch | None:
         other_send = current.status in IN_FLIGHT
-        return None if other_send else asides.sent_meanwhile(current, finished, now(), who)
+        return None if other_send else transitions.sent_meanwhile(current, finished, now(), who)
 
     _insist(store, row.id, aside)
     return None

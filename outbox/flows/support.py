@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from outbox.core import doubt, moves, places
+from outbox.core import places, transitions
 from outbox.core.change import Expect, Patch, seen
 from outbox.core.errors import (
     ChangedMeanwhile,
@@ -57,18 +57,18 @@ class Support:
         def patch(row: Row) -> Patch:
             _check_version(row, version)
             if not anyway:
-                return _obeying(moves.pending(row, self.clock(), who, "sent again"))
+                return _obeying(transitions.pending(row, self.clock(), who, "sent again"))
             if row.status is not Status.FAILED or row.error != SUPPRESSED:
                 why = "only a mail that FAILED because its recipient is suppressed is"
                 raise WrongState(row.id, _word(row), "sent anyway", why)
-            rings = moves.pending(row, self.clock(), who, "sent again although suppressed")
+            rings = transitions.pending(row, self.clock(), who, "sent again although suppressed")
             return Patch({**rings.assign, ANYWAY: places.recipient(row.item.get("to", ""))}, rings.drop)
 
         return self._act(mail_id, who, "sent again", patch)
 
     def hold(self, mail_id: str, who: str, note: str = "") -> Row:
         """Put a mail aside until a person releases it. Raises `NotFound`, `WrongState`."""
-        return self._act(mail_id, who, "held", lambda row: moves.held(row, self.clock(), who, note))
+        return self._act(mail_id, who, "held", lambda row: transitions.held(row, self.clock(), who, note))
 
     def release(self, mail_id: str, who: str, *, version: str = "") -> Row:
         """Let a held mail go: at its time if that is still to come, otherwise now. Raises as `resend`."""
@@ -79,8 +79,8 @@ class Support:
                 raise WrongState(row.id, _word(row), "released", "only HELD mails are")
             now = self.clock()
             if row.send_at and row.send_at > now:
-                return moves.scheduled(row, row.send_at, now, who, "released")
-            return moves.pending(row, now, who, "released")
+                return transitions.scheduled(row, row.send_at, now, who, "released")
+            return transitions.pending(row, now, who, "released")
 
         return self._act(mail_id, who, "released", patch)
 
@@ -89,7 +89,7 @@ class Support:
         check_who(who)
         for _ in range(TRIES):
             row = self._movable(mail_id, "cancelled")
-            finished = moves.cancelled(row, self.clock(), self.keep, who)
+            finished = transitions.cancelled(row, self.clock(), self.keep, who)
             expect = seen(row.item, "revision", "status")
             try:
                 finish(self.store, mail_id, expect, finished)
@@ -113,7 +113,7 @@ class Support:
             _check_version(row, version)
             if row.status is not Status.UNKNOWN:
                 raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
-            finished = doubt.said_sent(row, delivery_id, self.clock(), self.keep, who)
+            finished = transitions.said_sent(row, delivery_id, self.clock(), self.keep, who)
             try:
                 finish(self.store, mail_id, seen(row.item, "revision", "status"), finished)
             except Lost:
@@ -173,12 +173,12 @@ class Support:
         now = self.clock()
         mail = changed(row, changes)
         differing = differences(row, mail, changes)
-        patch = _obeying(moves.edited(row, mail, now, who, differing))
+        patch = _obeying(transitions.edited(row, mail, now, who, differing))
         saved = Row(patch.applied(row.item)) if differing else row
         if send_at and send_at > now:
-            then = moves.scheduled(saved, send_at, now, who, "scheduled")
+            then = transitions.scheduled(saved, send_at, now, who, "scheduled")
         elif send or send_at:
-            then = _obeying(moves.pending(saved, now, who, "sent again"))
+            then = _obeying(transitions.pending(saved, now, who, "sent again"))
         else:
             return patch
         return _then(patch, then) if differing else then

@@ -1,6 +1,6 @@
 """Write a patch on a row, or move it to history, also when there is no room left for all the words."""
 
-from outbox.core import moves
+from outbox.core import transitions
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import TooLarge
 from outbox.core.mail import FIELDS
@@ -27,7 +27,7 @@ CUT = 1000
 
 def write(store: Store, row: Row, expect: Expect, patch: Patch) -> Item:
     """Change a row and give it as it is then. Raises `Lost` when it is not as expected."""
-    *forms, last = [*moves.smaller(patch), _cut(row, moves.smaller(patch)[2])]
+    *forms, last = [*transitions.smaller(patch), _cut(row, transitions.smaller(patch)[2])]
     for form in forms:
         try:
             return store.update(row.id, expect, form)
@@ -52,7 +52,7 @@ def bare(finished: Item) -> Item:
 def forms(item: Item, patch: Patch) -> list[Item]:
     """Give ever smaller forms of a row that is put aside where there was none; each keeps the word it is found by."""
     kept = {"error": patch.assign["error"]}
-    return [Patch({**form.assign, **kept}, form.drop - {"error"}).applied(item) for form in moves.smaller(patch)]
+    return [Patch({**form.assign, **kept}, form.drop - {"error"}).applied(item) for form in transitions.smaller(patch)]
 
 
 def _cut(row: Row, patch: Patch) -> Patch:

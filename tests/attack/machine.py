@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from outbox import Attachment, KeyConflict
 from outbox.core import clock as clocks
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.bounce import TYPES
 from outbox.core.errors import NoRecords, NotAnswered, OutboxError, Stop, TryLater
 from outbox.core.mail import Mail
@@ -331,7 +331,7 @@ class Machine(RuleBasedStateMachine):
         self.steps["reopened"] += 1
         assert row["status"] == Status.HELD
         if world.out(model.mail.subject) and model.mail.on_unknown == "hold" and not model.decided:
-            assert moves.in_doubt(Row(row)), f"{mail_id} went out, and comes back as if it had not"
+            assert transitions.in_doubt(Row(row)), f"{mail_id} went out, and comes back as if it had not"
 
     @rule(mail_id=mails, send=st.booleans(), later=st.sampled_from([None, 3000]))
     def edit(self, mail_id: str, send: bool, later: int | None) -> None:  # noqa: FBT001

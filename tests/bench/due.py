@@ -16,7 +16,7 @@ from outbox.adapters import aws
 from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.core import clock, moves, places
+from outbox.core import clock, places, transitions
 from outbox.core.row import Item
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.look_up import LookUp
@@ -89,7 +89,10 @@ class _Tables:
         """Write so many due rows and dispatch them; give the time, and what was read."""
         for batch in _in_batches(rig.mails_of(due)):
             self._add(
-                [moves.new(mail, places.new_id(clock.now()), clock.now(), None, "bench", bulk=True) for mail in batch]
+                [
+                    transitions.new(mail, places.new_id(clock.now()), clock.now(), None, "bench", bulk=True)
+                    for mail in batch
+                ]
             )
         index, seconds, before = f"{self.table}/due", list[float](), len(self.api.sent)
         for counts in (self.counted.calls, self.counted.entries, self.counted.read):
@@ -111,7 +114,7 @@ class _Tables:
         while self.rows < size:
             count = min(25, size - self.rows)
             rows = [
-                moves.new(mail, places.new_id(now), now, now + LATER + timedelta(seconds=self.rows + n), "bench")
+                transitions.new(mail, places.new_id(now), now, now + LATER + timedelta(seconds=self.rows + n), "bench")
                 for n, mail in enumerate(rig.mails_of(count, text=100))
             ]
             self.rows += count

@@ -26,7 +26,7 @@ from outbox.adapters import logs
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
 from outbox.adapters.secrets import Credentials
-from outbox.core import clock, moves
+from outbox.core import clock, transitions
 from outbox.core.attachment import Attachment
 from outbox.core.retention import Retention
 from outbox.core.row import Row
@@ -117,8 +117,8 @@ def _request_bytes(mail: Mail) -> int:
 def _index_bytes() -> dict[str, int]:
     """Count the bytes of the entry of one mail in each index that shows keys alone."""
     row, now = rig.rows_of(rig.mails_of(1))[0], clock.now()
-    claimed = moves.claim(row, now, timedelta(seconds=180), "0" * 12)[1].applied(row)
-    finished = moves.sent(Row(claimed), "1234567890", now, Retention(400), "deliver")
+    claimed = transitions.claim(row, now, timedelta(seconds=180), "0" * 12)[1].applied(row)
+    finished = transitions.sent(Row(claimed), "1234567890", now, Retention(400), "deliver")
     indexes = {"due": (OUTBOX["due"], row), **{name: (keys, finished) for name, keys in HISTORY.items()}}
     return {name: item_size({key: item[key] for key in ("id", *keys)}) for name, (keys, item) in indexes.items()}
 

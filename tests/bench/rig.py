@@ -19,7 +19,7 @@ from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
 from outbox.adapters.secrets import Credentials
 from outbox.adapters.wire import to_wire
-from outbox.core import clock, moves, places
+from outbox.core import clock, places, transitions
 from outbox.core.ports import Unlimited
 from outbox.core.retention import Retention
 from outbox.core.row import Item
@@ -139,7 +139,7 @@ def mails_of(count: int, text: int = 800) -> list[Mail]:
 def rows_of(mails: Sequence[Mail]) -> list[Item]:
     """Make the rows that `enqueue` would write."""
     now = clock.now()
-    return [moves.new(mail, places.new_id(now), now, None, "application") for mail in mails]
+    return [transitions.new(mail, places.new_id(now), now, None, "application") for mail in mails]
 
 
 def in_memory(rows: Sequence[Item]) -> MemoryStore:

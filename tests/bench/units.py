@@ -14,7 +14,7 @@ from outbox.adapters import aws
 from outbox.adapters.checks import DynamoChecks
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.core import clock, moves
+from outbox.core import clock, transitions
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.row import Row
@@ -56,8 +56,8 @@ def mails() -> dict[str, Mail]:
 def largest(mail: Mail) -> int:
     """Count the bytes of the largest form of a mail's row: that of history."""
     row, now = rig.rows_of([mail])[0], clock.now()
-    claimed = moves.claim(row, now, timedelta(seconds=180), "0" * 12)[1].applied(row)
-    return item_size(moves.sent(Row(claimed), "1234567890", now, Retention(400), "deliver"))
+    claimed = transitions.claim(row, now, timedelta(seconds=180), "0" * 12)[1].applied(row)
+    return item_size(transitions.sent(Row(claimed), "1234567890", now, Retention(400), "deliver"))
 
 
 class _Way:

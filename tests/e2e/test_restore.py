@@ -13,7 +13,7 @@ import pytest
 
 from outbox.adapters.wire import to_wire
 from outbox.cli import program
-from outbox.core import asides, clock, moves
+from outbox.core import clock, transitions
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from tests.conftest import make_mail
@@ -26,13 +26,20 @@ ENDED = 1000
 
 def unsent(mail_id, **parts):
     """Make a row as the service writes it."""
-    return moves.new(make_mail(**parts), mail_id, clock.now(), None, "app")
+    return transitions.new(make_mail(**parts), mail_id, clock.now(), None, "app")
 
 
 def failed(item):
     """Make of it the row of a mail the API refused, corrected by a person since."""
     row = Row(item | {"status": "SENDING"})
-    return asides.refused(row, "no such domain", clock.now(), "deliver").applied(row.item) | {"subject": "Corrected"}
+    return transitions.refused(row, "no such domain", clock.now(), "deliver").applied(row.item) | {
+        "subject": "Corrected"
+    }
+
+
+def sent(item, number):
+    """Make of it the history row of a sent mail."""
+    return transitions.sent(Row(item), f"9{number}", clock.now(), Retention(400), "deliver")
 
 
 def put_all(deployed, table, rows):
@@ -97,7 +104,7 @@ def live(deployed):
 def test_a_restored_copy_sends_nothing_and_leaves_what_is_to_decide_on(deployed, copy, cli):
     """Of 1,000 rows sent since, 100 unsent and 50 changed, the 150 are there to decide on, and no mail went out."""
     there = [unsent(f"sent-{number}") for number in range(SENT)]
-    history = [moves.sent(Row(row), f"9{n}", clock.now(), Retention(400), "deliver") for n, row in enumerate(there)]
+    history = [sent(row, n) for n, row in enumerate(there)]
     missing = [unsent(f"unsent-{number}") for number in range(UNSENT)]
     before = [unsent(f"changed-{number}") for number in range(CHANGED)]
     corrected = {row["id"]: failed(row) for row in before}
@@ -174,10 +181,7 @@ def test_ctrl_c_at_any_moment(deployed, copy, where):
 
 def test_history_lost_and_brought_back(deployed, copy, cli):
     """History restored from a copy is found as before, by its mails' copies too; nothing rings."""
-    done = [
-        moves.sent(Row(unsent(f"m-{n}", cc=[f"cc{n}@example.com"])), f"9{n}", clock.now(), Retention(400), "deliver")
-        for n in range(30)
-    ]
+    done = [sent(unsent(f"m-{n}", cc=[f"cc{n}@example.com"]), n) for n in range(30)]
     put_all(deployed, copy, done)
 
     assert cli("restore", "--from", copy, "--into", "history", "--go") == 0

@@ -117,15 +117,15 @@ def no_pause(_seconds: float) -> None:
 
 def fill(store: MemoryStore, clock: TickingClock, count: int, **more: Any) -> list[str]:
     """Write FAILED rows, a few at each moment."""
-    from outbox.core import asides, moves
+    from outbox.core import transitions
     from outbox.core.row import Row
     from tests.conftest import make_mail
 
     ids = []
     for number in range(count):
         ids.append(f"m{number:06}")
-        item = moves.new(make_mail(**{"to": f"t{number}@example.co", **more}), ids[-1], clock(), None, "app")
-        store.outbox[ids[-1]] = asides.refused(Row(item), "invalid", clock(), "deliver").applied(item)
+        item = transitions.new(make_mail(**{"to": f"t{number}@example.co", **more}), ids[-1], clock(), None, "app")
+        store.outbox[ids[-1]] = transitions.refused(Row(item), "invalid", clock(), "deliver").applied(item)
         if number % 3 == 0:
             clock.forward(seconds=0.01)
     clock.forward(seconds=1)

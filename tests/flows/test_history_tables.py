@@ -9,7 +9,7 @@ from moto import mock_aws
 from outbox import Outbox
 from outbox.adapters import aws
 from outbox.adapters.dynamodb import DynamoStore
-from outbox.core import moves
+from outbox.core import transitions
 from outbox.core.bounce import Bounce
 from outbox.core.change import Expect, Patch
 from outbox.core.errors import Lost, NeedsConfirmation, WrongState
@@ -56,7 +56,7 @@ def sent(store, clock):
     def send(mail_id, **parts):
         Outbox(store=store, now=clock).enqueue(make_mail(**parts), idempotency_key=mail_id)
         row = Row(store.get(mail_id))
-        store.finish(mail_id, Expect(), moves.sent(row, f"d-{mail_id}", clock(), KEEP, "deliver"))
+        store.finish(mail_id, Expect(), transitions.sent(row, f"d-{mail_id}", clock(), KEEP, "deliver"))
 
     return send
 

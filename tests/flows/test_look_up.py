@@ -2,7 +2,7 @@
 
 import pytest
 
-from outbox.core import doubt
+from outbox.core import transitions
 from outbox.core.change import Expect
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Stop, TooLarge, TryLater
 from outbox.core.mail_api import Seen
@@ -243,7 +243,7 @@ def put_back(service, mail):
 
 
 def finished(row, delivery_id, service):
-    return doubt.found(row, delivery_id, service.clock(), service.keep, "deliver")
+    return transitions.found(row, delivery_id, service.clock(), service.keep, "deliver")
 
 
 def test_another_delivery_of_a_mail_that_history_has_puts_the_row_aside(service, put_back):

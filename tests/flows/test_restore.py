@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from outbox import Attachment
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.doorbell import lost
 from outbox.core.errors import InvalidRequest, Lost
 from outbox.core.retention import Retention
@@ -59,13 +59,13 @@ def counted(report):
 
 
 def unsent(mail_id="m", status="PENDING", **more):
-    item = moves.new(make_mail(), mail_id, TickingClock()(), None, "app")
+    item = transitions.new(make_mail(), mail_id, TickingClock()(), None, "app")
     return item | {"status": status, "revision": 3} | more
 
 
 def sent(mail_id="m", delivery="7", **parts):
-    item = moves.new(make_mail(**parts), mail_id, TickingClock()(), None, "app")
-    return moves.sent(Row(item), delivery, TickingClock()(), Retention(400), "deliver")
+    item = transitions.new(make_mail(**parts), mail_id, TickingClock()(), None, "app")
+    return transitions.sent(Row(item), delivery, TickingClock()(), Retention(400), "deliver")
 
 
 def full(mail_id="m"):
@@ -105,7 +105,7 @@ def test_a_row_in_flight_says_that_it_may_have_been_sent(service, backup, status
 
     row = service.row("m")
     assert row.reason.startswith("May have been sent. Restored from outbox-copy")
-    assert not row.item.keys() & moves.CHECK
+    assert not row.item.keys() & transitions.CHECK
     assert report.in_doubt == 1
 
 
@@ -351,7 +351,7 @@ def test_a_copy_is_silenced_in_place(service, backup):
     """Whatever could fire is held, by state or by index or because its state is none; a person's rows stay."""
     firing = {status: unsent(status, status) for status in ("PENDING", "WAITING", "SENDING", "CHECKING", "SNET")}
     due = unsent("due", "FAILED", problem="FAILED", problem_at="2026-01-01T00:00:00.000Z", reason="no")
-    quiet = {name: value for name, value in due.items() if name not in moves.DUE_INDEX} | {"id": "quiet"}
+    quiet = {name: value for name, value in due.items() if name not in transitions.DUE_INDEX} | {"id": "quiet"}
     for item in (*firing.values(), due, quiet, sent("sent"), {"id": "outbox:bounce:1"}):
         backup.put(item)
 

@@ -10,7 +10,7 @@ import httpx
 
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.stream import MARGIN_SECONDS
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.mail import Mail
 from outbox.core.mail_api import Accepted
@@ -84,8 +84,8 @@ class Service:
 
     def backlog(self, count: int) -> None:
         """Have so many bulk mails waiting since long."""
-        first = moves.new(make_mail(), "0", self.world(), None, "simulation")
-        patch = moves.postponed(first, self.world() - timedelta(hours=1), "over-rate", OVER_THE_RATE)[1]
+        first = transitions.new(make_mail(), "0", self.world(), None, "simulation")
+        patch = transitions.postponed(first, self.world() - timedelta(hours=1), "over-rate", OVER_THE_RATE)[1]
         # As long as the ids that the service makes.
         ids = (f"01JGFJJZ00{number:016}" for number in range(count))
         self.store.begin(patch.applied(first), {each: places.lane(each, urgent=False) for each in ids})
@@ -102,7 +102,7 @@ class Service:
         bells = []
         for _ in range(count):
             mail = make_mail(subject=f"{self.world.seconds:.6f}", urgent=True)
-            item = moves.new(mail, places.new_id(self.world()), self.world(), None, "simulation")
+            item = transitions.new(mail, places.new_id(self.world()), self.world(), None, "simulation")
             self.store.add(item, once=False)
             bells.append(listen(None, item))
         self.world.start(STREAM, self._deliver, bells)

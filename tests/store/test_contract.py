@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from outbox.core import clock, moves, places
+from outbox.core import clock, places, transitions
 from outbox.core.change import ABSENT, Expect, Patch, seen
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.retention import Retention
@@ -17,11 +17,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def new(mail_id="a", **parts):
-    return moves.new(make_mail(**parts), mail_id, NOW, None, "tester")
+    return transitions.new(make_mail(**parts), mail_id, NOW, None, "tester")
 
 
 def finished(item, delivery_id="7"):
-    return moves.sent(Row(item), delivery_id, NOW, Retention(400), "tester")
+    return transitions.sent(Row(item), delivery_id, NOW, Retention(400), "tester")
 
 
 ODD = {
@@ -114,12 +114,12 @@ def test_an_update_repeated_after_a_lost_answer_succeeds(store):
     """The row is already as the patch makes it: it was our own write."""
     item = new()
     store.add(item, once=False)
-    expect, patch = moves.claim(item, NOW, timedelta(seconds=9), "token")
+    expect, patch = transitions.claim(item, NOW, timedelta(seconds=9), "token")
     first = store.update("a", expect, patch)
     if hasattr(store, "client"):
         assert store.update("a", expect, patch) == first
     with pytest.raises(Lost):
-        store.update("a", expect, moves.claim(item, NOW, timedelta(seconds=9), "another")[1])
+        store.update("a", expect, transitions.claim(item, NOW, timedelta(seconds=9), "another")[1])
 
 
 def test_drops_an_attribute_it_also_sets_only_once(store):
@@ -363,7 +363,7 @@ def test_lists_the_problems_of_a_span_of_time(store):
         row = Row(new(f"m{number}"))
         store.add(row.item, once=False)
         at = NOW + timedelta(hours=number)
-        store.update(row.id, Expect(), moves.problem(row, Status.FAILED, "refused", "No.", at, "tester"))
+        store.update(row.id, Expect(), transitions.problem(row, Status.FAILED, "refused", "No.", at, "tester"))
     odd = new("odd") | {"status": "FAILED", "problem": "FAILED", "problem_at": "yesterday"}
     store.add(odd, once=False)
     span = {"since": NOW + timedelta(hours=1), "until": NOW + timedelta(hours=2)}

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from outbox.core import moves, places, reopening
+from outbox.core import places, transitions
 from outbox.core.change import Expect, Patch, seen
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.retention import Retention
@@ -19,13 +19,13 @@ def cancel(store, **parts):
     """Write a mail and call it back; give its row of history."""
     item = new(**parts)
     store.add(item, once=False)
-    store.finish("a", seen(item, "revision"), moves.cancelled(Row(item), NOW, Retention(400), "bob"))
+    store.finish("a", seen(item, "revision"), transitions.cancelled(Row(item), NOW, Retention(400), "bob"))
     return store.get_finished("a")
 
 
 def again(finished, who="alice"):
     """Make the row it shall be."""
-    base, patch = reopening.reopened(Row(finished), NOW, who)
+    base, patch = transitions.reopened(Row(finished), NOW, who)
     return patch.applied(base)
 
 
@@ -50,7 +50,7 @@ def test_it_can_come_and_go_more_than_once(store):
     finished = cancel(store, **COPIES)
     store.reopen(finished, as_seen(finished), again(finished))
     row = Row(store.get("a"))
-    store.finish("a", seen(row.item, "revision"), moves.cancelled(row, NOW, Retention(400), "bob"))
+    store.finish("a", seen(row.item, "revision"), transitions.cancelled(row, NOW, Retention(400), "bob"))
     assert store.get("a") is None
     assert [row["id"] for row in store.by_recipient("mia@example.com", 10).items] == ["a"]
 
@@ -137,7 +137,7 @@ def test_the_key_is_spent_at_every_moment(store, store_kind):
             finished = store.get_finished("a")
             store.reopen(finished, as_seen(finished), again(finished))
             row = Row(store.get("a"))
-            store.finish("a", seen(row.item, "revision"), moves.cancelled(row, NOW, Retention(400), "bob"))
+            store.finish("a", seen(row.item, "revision"), transitions.cancelled(row, NOW, Retention(400), "bob"))
     finally:
         done.set()
         thread.join()
@@ -160,7 +160,7 @@ def test_a_connection_that_breaks_moves_it_once(embedded, how):
 
 def test_an_expectation_of_nothing_still_wants_the_row(store):
     """A mail that history does not have is not made up."""
-    finished = moves.cancelled(Row(new()), NOW, Retention(400), "bob")
+    finished = transitions.cancelled(Row(new()), NOW, Retention(400), "bob")
     with pytest.raises(Lost):
         store.reopen(finished, Expect(), again(finished))
     assert store.get("a") is None

@@ -15,7 +15,7 @@ import pytest
 
 from outbox import Outbox
 from outbox.adapters.wire import from_wire
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.local.stack import LocalStack
 from tests.conftest import make_mail
 from tests.storm import crew, figures, worker
@@ -163,7 +163,7 @@ def storm(tmp_path):
 def test_a_storm_loses_nothing_doubles_nothing_and_keeps_to_the_rate(storm, monkeypatch):
     """Each mail ends in exactly one place, none without leave arrives twice, and the sandbox never says 429 itself."""
     storm, workers = storm
-    monkeypatch.setattr(moves, "LOST_DOORBELL", {name: value for _, name, value in worker.HASTE}["LOST_DOORBELL"])
+    monkeypatch.setattr(transitions, "LOST_DOORBELL", {name: value for _, name, value in worker.HASTE}["LOST_DOORBELL"])
     began = time.monotonic()
     with ThreadPoolExecutor(1) as writer:
         written = writer.submit(storm.enqueue_all)

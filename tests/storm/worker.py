@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from outbox.adapters import api_client
-from outbox.core import backoff, moves
+from outbox.core import backoff, transitions
 from outbox.flows import dispatch, lease, send
 from outbox.local import deployment
 from outbox.wiring import delivering, dispatching, sending
@@ -29,8 +29,8 @@ from outbox.wiring import delivering, dispatching, sending
 BATCH = 100
 HASTE: list[tuple[Any, str, Any]] = [
     # All of these clocks are one clock; the mail API's whole seconds remain.
-    (moves, "CLOCKS_APART", timedelta(seconds=1.5)),
-    (moves, "LOST_DOORBELL", timedelta(seconds=12)),
+    (transitions, "CLOCKS_APART", timedelta(seconds=1.5)),
+    (transitions, "LOST_DOORBELL", timedelta(seconds=12)),
     (backoff, "SHORTEST", 2.0),
     (backoff, "LONGEST", 10.0),
     (send, "SETTLING", 1.0),

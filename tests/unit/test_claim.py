@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from outbox.core import clock, moves
+from outbox.core import clock, transitions
 from tests.conftest import make_mail
 
 NOW = clock.parse("2026-01-01T00:00:00.000Z")
@@ -12,12 +12,12 @@ LEASE = timedelta(minutes=3)
 
 
 def row(**more):
-    return {**moves.new(make_mail(), "m", NOW, None, "shop"), **more}
+    return {**transitions.new(make_mail(), "m", NOW, None, "shop"), **more}
 
 
 def test_a_row_claimed_at_once_stays_where_it_is():
     """Nothing of the index is written, and the claim holds only while the row is there."""
-    expect, patch = moves.claim(row(), NOW + timedelta(seconds=1), LEASE, "token")
+    expect, patch = transitions.claim(row(), NOW + timedelta(seconds=1), LEASE, "token")
 
     assert not patch.assign.keys() & {"lane", "due_at"}
     assert expect.holds(row())
@@ -41,10 +41,10 @@ def test_any_other_row_is_due_when_the_lease_ends(seconds, typed):
     now = NOW + timedelta(seconds=seconds)
     there = row(**typed)
 
-    patch = moves.claim(there, now, LEASE, "token")[1]
+    patch = transitions.claim(there, now, LEASE, "token")[1]
 
     assert patch.assign["due_at"] == clock.text(now + LEASE)
-    assert patch.applied(there)["lane"] == moves.due(moves.Row(there), now)["lane"]
+    assert patch.applied(there)["lane"] == transitions.due(transitions.Row(there), now)["lane"]
 
 
 def test_a_row_moved_by_hand_before_its_claim_is_sent_all_the_same(service, mail):

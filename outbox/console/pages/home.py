@@ -12,8 +12,8 @@ from outbox.console import failures, filters
 from outbox.console.ask import Ask, Page, address
 from outbox.console.filters import UNDER_WAY, Asked
 from outbox.core.errors import MissingSettings
-from outbox.core.moves import in_doubt
 from outbox.core.states import Status
+from outbox.core.transitions import in_doubt
 from outbox.flows.choices import Choice, choices
 from outbox.flows.listing import NEEDS_A_PERSON, Listing
 from outbox.flows.overview import Count, Overview, overview

@@ -1,4 +1,4 @@
-"""What each step writes on a row: pure functions from the row as it was to a `Patch`.
+"""What each step writes on a row: pure functions from the row as it was to a `Patch`, or to its history row.
 
 Every patch raises `revision`, which fences every other writer; only a person's raw edit leaves it alone. Every row
 that does not wait for a person carries `lane` and `due_at`: the moment somebody looks at it again (promise 1).
@@ -11,10 +11,10 @@ from typing import Any
 from outbox.core import backoff, clock, places
 from outbox.core.attachment import StoredFile
 from outbox.core.change import ABSENT, Expect, Patch
-from outbox.core.errors import OutOfReach, Stop, TryLater
+from outbox.core.errors import OutOfReach, Problem, Stop, TryLater
 from outbox.core.mail import BODY, Mail
 from outbox.core.retention import Retention
-from outbox.core.row import Row, whole
+from outbox.core.row import Event, Row, whole
 from outbox.core.states import DUE, PROBLEMS, Status, check
 from outbox.core.text import shorten
 
@@ -298,3 +298,184 @@ def in_doubt(row: Row) -> bool:
     """Tell whether a row's word says that it may have been sent; a HELD row with no room for a word begins so."""
     wordless = row.status is Status.HELD and not row.error
     return row.error in IN_DOUBT or (wordless and row.reason.startswith(MAY_BE_SENT))
+
+
+def refused(row: Row, reason: str, now: datetime, who: str) -> Patch:
+    """Put a mail the API refused aside for a person."""
+    return problem(
+        row, Status.FAILED, "refused", f"The mail API refused it: {reason}", now, who, attempts=row.attempts + 1
+    )
+
+
+def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) -> Patch:
+    """Put a mail aside over which somebody saved an older version while it was being sent."""
+    sentence = (
+        "It may have been sent: somebody saved an older version of this row while it was being sent. "
+        "Look for it in the mail API before sending it again."
+    )
+    revision = max(row.revision, whole(before.get("revision"))) + 1
+    patch = problem(row, Status.UNKNOWN, "overwritten", sentence, now, who, revision=revision, by_hand=True)
+    kept = {name: before[name] for name in CLAIM if name in before}
+    return Patch({**patch.assign, **kept}, patch.drop - kept.keys())
+
+
+def sent_meanwhile(row: Row, finished: Mapping[str, Any], now: datetime, who: str) -> Patch:
+    """Put a row aside whose mail was sent while somebody saved or resent it; nothing more goes out by itself."""
+    sentence = (
+        f"This mail was already sent, as delivery {finished.get('delivery_id', 'of unknown id')}, and history has it. "
+        "Nothing more was sent. Cancel the row; a second mail is a new mail."
+    )
+    # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
+    revision = max(row.revision, whole(finished.get("revision"))) + 1
+    return problem(row, Status.HELD, "already-sent", sentence, now, who, revision=revision, by_hand=True)
+
+
+def unreadable(row: Row, what: Problem, now: datetime, who: str) -> Patch:
+    """Put a row aside of which no mail can be made; the reason names the field."""
+    sentence = f"The row cannot be sent as it is: {what}."
+    return problem(row, Status.FAILED, "unreadable", sentence, now, who, by_hand=True)
+
+
+def suppressed(row: Row, why: str, now: datetime, who: str) -> Patch:
+    """Put a mail aside because its recipient bounced before; it was not sent."""
+    sentence = f"Not sent: {why} Lift the address, or send this mail anyway."
+    return problem(row, Status.FAILED, "suppressed", sentence, now, who)
+
+
+def file_lost(row: Row, what: str, now: datetime, who: str) -> Patch:
+    """Put a mail aside of which a file is missing or changed; it was not sent."""
+    return problem(row, Status.FAILED, "file-lost", f"Not sent: {what}", now, who)
+
+
+def filed(row: Row, now: datetime, who: str) -> Patch:
+    """Bring a row whose state a person typed by hand to where people look for that state."""
+    status = row.status or Status.FAILED
+    reason = row.reason or "The state was set by hand."
+    return problem(row, status, row.error or "by-hand", reason, now, who, what="state set by hand", by_hand=True)
+
+
+def doubtful(row: Row, why: str, now: datetime, who: str, window: timedelta) -> Patch:
+    """Note that a mail may have been sent: CHECKING while there are records to look in, else what its policy says.
+
+    The first look comes when the lease is over and two clocks can no longer disagree about it: until then a delivery
+    with this content may belong to another worker's mail. `claim` stays, so that a late answer still finds the row.
+    """
+    if not window:
+        return undecided(row, why, now, who, attempts=row.attempts + 1)
+    check(row.status or Status.SENDING, Status.CHECKING)
+    first = max(row.due_at or now, now) + CLOCKS_APART
+    sentence = shorten(f"It may have been sent: {why} It is being looked up in the mail API's records.", LONGEST_REASON)
+    assign = {
+        "status": str(Status.CHECKING),
+        "revision": row.revision + 1,
+        "attempts": row.attempts + 1,
+        "doubt": shorten(why, LONGEST_REASON),
+        "check_from": row.item.get("claimed_at", clock.text(now)),
+        "check_until": clock.text(max(now + window, first)),
+        "reason": sentence,
+        "error": "unknown",
+        **due(row, first),
+        "timeline": row.with_event(now, who, "in doubt", claimed_at=row.item.get("claimed_at"), reason=why),
+    }
+    return Patch(assign, PROBLEM_INDEX | {"deferrals", "looks"})
+
+
+def worker_died(row: Row) -> str:
+    """Say what is known of a mail whose worker never came back."""
+    return f"the worker that took it at {row.item.get('claimed_at', 'an unknown time')} did not come back."
+
+
+def looked(row: Row, next_look: datetime, note: str, *, counts: bool = True) -> Patch:
+    """Note a look that did not show the mail; it is looked for again."""
+    check(row.status or Status.CHECKING, Status.CHECKING)
+    sentence = f"It may have been sent: {row.item.get('doubt', '')} {note} Looked for again at {clock.text(next_look)}."
+    looks = row.looks + counts
+    assign: dict[str, Any] = {"status": str(Status.CHECKING), "revision": row.revision + 1, "looks": looks}
+    assign |= due(row, next_look)
+    return Patch(assign | {"reason": shorten(sentence, LONGEST_REASON)})
+
+
+def undecided(row: Row, note: str, now: datetime, who: str, attempts: int | None = None) -> Patch:
+    """Do as the mail's policy says when nobody can tell whether it was sent: hold it for a person, or send it again."""
+    doubt = str(row.item.get("doubt", "")) if row.status is Status.CHECKING else ""
+    told = " ".join(part for part in (doubt, note) if part)
+    tried = row.attempts if attempts is None else attempts
+    if row.item.get("on_unknown") != "resend":
+        sentence = f"It may have been sent: {told} Look for it in the mail API before sending it again."
+        patch = problem(row, Status.UNKNOWN, "unknown", sentence, now, who, attempts=tried)
+        return Patch(patch.assign, (patch.drop | CHECK) - {"claim"})
+    if tried >= ATTEMPTS:
+        sentence = f"Tried {tried} times without a clear answer, which is as often as it may: {told}"
+        patch = problem(row, Status.FAILED, "attempts-used-up", sentence, now, who, attempts=tried)
+        return Patch(patch.assign, patch.drop | CHECK)
+    due_at = backoff.next_try(now, tried)
+    sentence = f"It may have been sent: {told} It is sent again at {clock.text(due_at)}, as the mail's on_unknown says."
+    patch = wait(row, due_at, "resend", sentence, now, who, "to be sent again")
+    assign = {name: value for name, value in patch.assign.items() if name != "deferrals"}
+    # `claim` stays: an answer that comes after all still finds its row, as long as no other worker has claimed it.
+    return Patch(assign | {"attempts": tried}, (patch.drop | CHECK | {"deferrals"}) - {"claim"})
+
+
+def found(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
+    """Make the history row of a mail that the API's own records show."""
+    timeline = row.with_event(now, who, "found in the mail API's records", delivery_id=delivery_id)
+    done = {"status": str(Status.SENT), "delivery_id": delivery_id, "confirmed_by": "records"}
+    reason = "Accepted by the mail API: found in its records."
+    return finished(row, now, keep) | done | {"timeline": timeline, "reason": reason}
+
+
+def said_sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
+    """Make the history row of a mail of which a person says that it was sent."""
+    timeline = row.with_event(now, who, "confirmed as sent", delivery_id=delivery_id, reason=row.reason)
+    done = {"status": str(Status.SENT), "confirmed_by": who, "timeline": timeline, "reason": f"Sent, says {who}."}
+    return finished(row, now, keep) | done | ({"delivery_id": delivery_id} if delivery_id else {})
+
+
+# What a row of history has and none of the outbox may have: indexes, the end of its time, what became of it.
+HISTORY_ONLY = frozenset({"finished_at", "day", "recipient", "expires_at", "delivery_id", "confirmed_by"})
+# What a late answer of the mail API leaves in the timeline of a mail that history already has.
+SENT_AFTERWARDS = "sent a second time"
+REOPENED = "reopened"
+# Where the event of a cancel has what the row said of itself then.
+SAID = (("status", "was"), ("error", "error"), ("reason", "reason"))
+
+
+def refusal(row: Row) -> str:
+    """Give why a mail of history cannot be reopened; empty if it can."""
+    if row.status is not Status.CANCELLED:
+        return "only CANCELLED mails are"
+    if "forgotten_at" in row.item:
+        return "what it said was forgotten on request"
+    if not row.has_texts:
+        return "history does not keep what mails said"
+    if row.item.get("resent_as"):
+        return "it was sent again as another mail already; then there would be two"
+    if sent := next((event for event in row.timeline if event.get("what") == SENT_AFTERWARDS), None):
+        return f"it was sent after all, as delivery {sent.get('delivery_id', 'of unknown id')}"
+    return ""
+
+
+def reopened(row: Row, now: datetime, who: str) -> tuple[dict[str, Any], Patch]:
+    """Give a cancelled mail without what only history has, and the patch that makes it HELD in the outbox."""
+    word, sentence = REOPENED, f"Reopened by {who}."
+    if was_in_doubt(row):
+        word, sentence = "held-in-doubt", f"{MAY_BE_SENT}. {sentence}"
+    base = {name: value for name, value in row.item.items() if name not in HISTORY_ONLY}
+    patch = problem(row, Status.HELD, word, sentence, now, who, what=REOPENED)
+    return base, Patch(patch.assign, patch.drop | CHECK)
+
+
+def was_in_doubt(row: Row) -> bool:
+    """Tell whether a cancelled mail may have been sent before, as far as anybody knows."""
+    event = _cancel(row)
+    was = Row({name: event[key] for name, key in SAID if key in event})
+    silent = not (was.error or was.reason or was.status is Status.PENDING)
+    doubtful = (
+        was.status in {None, Status.UNKNOWN} or in_doubt(was) or MAY_BE_SENT.removeprefix("It ") in was.reason.lower()
+    )
+    return silent or doubtful or "delivery_id" in row.item
+
+
+def _cancel(row: Row) -> Event:
+    """Find the event that tells how the mail was cancelled; empty where a full row had no room for its timeline."""
+    return next((event for event in reversed(row.timeline) if event.get("what") == "cancelled"), {})
