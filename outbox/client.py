@@ -96,9 +96,9 @@ class Outbox:
         self._tables, self._actor, self._now = (settings.table, settings.history_table), settings.actor, now
         store = store or _dynamo(client, *self._tables)
         self._store, self._keep = store, Retention(settings.history_days, settings.history_bodies)
-        self._support = Support(store, now, self._keep)
+        self._support = Support(store, now, self._keep, language=settings.language)
         bounds = Bounds(settings.attachment_bytes, settings.attachment_count)
-        self._enqueue = Enqueue(store, self._bucket_of_files, bounds, now, self._actor)
+        self._enqueue = Enqueue(store, self._bucket_of_files, bounds, now, self._actor, settings.language)
 
     def enqueue(self, mail: Mail, *, idempotency_key: str | None = None, send_at: datetime | None = None) -> Receipt:
         """Write a mail into the outbox; it is sent within moments, or at `send_at` (a datetime with a time zone).

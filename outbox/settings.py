@@ -1,7 +1,7 @@
 """Settings from arguments or the environment (`OUTBOX_…`); what is missing is said all at once."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -82,6 +82,8 @@ class TableSettings(Settings):
     history_table: str = Field(min_length=1)
     actor: str = Field(default="application", min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     history_days: int = Field(default=400, ge=1, le=36500)
+    # The language in which reasons are written on rows; who reads them in the CLI or the console has their own.
+    language: Literal["en", "ja"] = "en"
     # Whether history keeps what a mail said: text, HTML and insert codes.
     history_bodies: bool = True
     # Where attachments lie, and what the contract with the mail API allows of them: raw bytes a mail, and how many.

@@ -14,12 +14,13 @@ from hypothesis import settings
 
 from outbox import Mail, Outbox
 from outbox.core.doorbell import Doorbell, listen
+from outbox.core.outcomes import Terms
 from outbox.core.ports import Unlimited
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.flows.send import Sender
 from outbox.flows.support import Support
 from outbox.flows.suppression import NoSuppression
@@ -110,8 +111,7 @@ class Service:
             self.pause,
             who,
             180.0,
-            self.keep,
-            window,
+            Terms(self.keep, window),
             MemoryChecks(self.store, getattr(self.suppression, "suppressions", None)),
             self.files,
         )
@@ -148,10 +148,10 @@ class Service:
 
     def dispatch(self) -> dict[str, int]:
         sender = self.sender("dispatch")
-        look_up = LookUp(
+        reconcile = Reconcile(
             self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", 180.0, self.keep, self.files
         )
-        return Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads)(self.deadline)
+        return Dispatch(sender, reconcile, self.register, self.start_dispatch, self.threads)(self.deadline)
 
     def row(self, mail_id: str) -> Row:
         return self.support.show(mail_id)

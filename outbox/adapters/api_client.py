@@ -11,6 +11,7 @@ import httpx
 
 from outbox.adapters.secrets import Credentials
 from outbox.core.errors import OutcomeUnknown, Stop, TryLater
+from outbox.core.message import Message
 
 # A refusal of credentials within this many seconds leaves time for a second call with newer ones.
 QUICK = 2.0
@@ -101,18 +102,14 @@ class ApiClient:
             finally:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            message = f"no connection to the mail API ({type(error).__name__})."
-            raise TryLater(message) from None
+            raise TryLater(Message("no-connection", kind=type(error).__name__)) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            message = "the mail API's address is no web address."
-            raise Stop(message) from None
+            raise Stop(Message("address-invalid")) from None
         except httpx.TimeoutException as error:
-            waited = self._monotonic() - began
-            message = f"the mail API did not answer within {waited:.0f} s ({type(error).__name__})."
-            raise OutcomeUnknown(message) from None
+            waited = f"{self._monotonic() - began:.0f}"
+            raise OutcomeUnknown(Message("no-answer", seconds=waited, kind=type(error).__name__)) from None
         except httpx.HTTPError as error:
-            message = f"the connection to the mail API broke before its answer came ({type(error).__name__})."
-            raise OutcomeUnknown(message) from None
+            raise OutcomeUnknown(Message("connection-broke", kind=type(error).__name__)) from None
 
     def _read(self, response: httpx.Response, began: float, longest: int) -> str:
         body = b""

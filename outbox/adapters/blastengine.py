@@ -23,9 +23,10 @@ from outbox.adapters.api_client import Answer, ApiClient
 from outbox.adapters.plain_text import plain_text
 from outbox.adapters.sentences import sentence_of
 from outbox.core.attachment import Attachment, S3Object, StoredFile
-from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
+from outbox.core.errors import NotEncodable, OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.core.mail import Mail
-from outbox.core.mail_api import LONGEST_UPLOAD, Accepted
+from outbox.core.mail_api import LONGEST_UPLOAD, Accepted, Request
+from outbox.core.message import Message
 
 LONGEST_ANSWER = 64 * 1024
 # The API's limit is per minute, so a minute is the wait when it does not say.
@@ -34,11 +35,11 @@ LONGEST_NUMBER = 10
 REMAINING = ("x-rate-limit-remaining", "x-ratelimit-remaining")
 RETRY_AFTER = "x-rate-limit-retry-after-seconds"
 STOPPING = {
-    403: "the mail API says these credentials have no right to send (403)",
-    423: "the mail API says the account is locked (423)",
-    404: "the mail API's address answers that there is no such place (404); check the address setting",
-    405: "the mail API's address does not take this call (405); check the address setting",
-    415: "the mail API's address does not take this form (415); check the address setting",
+    403: "no-right-to-send",
+    423: "account-locked",
+    404: "address-not-found",
+    405: "address-refuses-call",
+    415: "address-refuses-form",
 }
 OK, CREATED, UNAUTHORIZED, TIMEOUT, TOO_MANY = 200, 201, 401, 408, 429
 
@@ -68,39 +69,56 @@ class BlastengineApi:
         self._client.forget_credentials()
         return self._client.account
 
-    def send(self, mail: Mail) -> Accepted:
+    def encode(self, mail: Mail) -> Request:
+        """Make the request of `POST /deliveries/transaction`. Raises `NotEncodable`: nothing has left."""
+        try:
+            payload = json.dumps(payload_of(mail), ensure_ascii=False).encode()
+            if not mail.attachments:
+                return Request({"headers": {"Content-Type": "application/json"}, "content": payload})
+            upload = _Upload(self._monotonic)
+            files: list[Any] = [("data", ("data.json", payload, "application/json"))]
+            # A stream is sent piece by piece, and from its beginning again if the call is made a second time.
+            files += [("file", (each.name, _opened(each, upload), each.mime)) for each in mail.attachments]
+        except Exception as error:
+            raise NotEncodable(type(error).__name__) from error
+        return Request({"files": files}, LONGEST_UPLOAD)
+
+    def send(self, request: Request) -> Accepted:
         """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
-        form = self._form(mail)
-        return _decide(self._client.call("POST", "/deliveries/transaction", longest=LONGEST_ANSWER, **form))
+        return _decide(self._client.call("POST", "/deliveries/transaction", longest=LONGEST_ANSWER, **request.parts))
 
-    def _form(self, mail: Mail) -> dict[str, Any]:
-        payload = json.dumps(payload_of(mail), ensure_ascii=False).encode()
-        if not mail.attachments:
-            return {"headers": {"Content-Type": "application/json"}, "content": payload}
-        until = self._monotonic() + LONGEST_UPLOAD
-        files: list[Any] = [("data", ("data.json", payload, "application/json"))]
-        # A stream is sent piece by piece, and from its beginning again if the call is made a second time.
-        return {"files": files + [("file", (a.name, self._opened(a, until), a.mime)) for a in mail.attachments]}
 
-    def _opened(self, attachment: Attachment, until: float) -> "bytes | _Leaving":
-        content = attachment.content
-        if isinstance(content, (Path, S3Object, StoredFile)):
-            message = f"the file {attachment.name!r} was not opened before the call"
-            raise TypeError(message)
-        return content if isinstance(content, bytes) else _Leaving(content, until, self._monotonic)
+def _opened(attachment: Attachment, upload: "_Upload") -> "bytes | _Leaving":
+    content = attachment.content
+    if isinstance(content, (Path, S3Object, StoredFile)):
+        message = f"the file {attachment.name!r} was not opened before the call"
+        raise TypeError(message)
+    return content if isinstance(content, bytes) else _Leaving(content, upload)
+
+
+class _Upload:
+    """The files of one mail on their way out: together they have so many seconds from the first piece on."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic, self._until = monotonic, 0.0
+
+    def check(self) -> None:
+        """Begin to count at the first piece. Raises `OutcomeUnknown` when the time is over."""
+        now = self._monotonic()
+        self._until = self._until or now + LONGEST_UPLOAD
+        if now > self._until:
+            raise OutcomeUnknown(Message("files-did-not-leave", seconds=f"{LONGEST_UPLOAD:.0f}"))
 
 
 class _Leaving:
     """A stream on its way out, which ends the call when it takes too long: each piece alone may be quick enough."""
 
-    def __init__(self, source: BinaryIO, until: float, monotonic: Callable[[], float]) -> None:
-        self._source, self._until, self._monotonic = source, until, monotonic
+    def __init__(self, source: BinaryIO, upload: _Upload) -> None:
+        self._source, self._upload = source, upload
         self.seek, self.tell = source.seek, source.tell
 
     def read(self, count: int = -1) -> bytes:
-        if self._monotonic() > self._until:
-            message = f"the files did not leave within {LONGEST_UPLOAD:.0f} s."
-            raise OutcomeUnknown(message)
+        self._upload.check()
         return self._source.read(count)
 
 
@@ -135,25 +153,21 @@ def _decide(answer: Answer) -> Accepted:
     stop_if_everybody_must(answer)
     if 400 <= status < 500 and status != TIMEOUT:
         raise Rejected(sentence_of(status, answer.body))
-    message = f"the mail API answered {status}, which says nothing about this mail."
-    raise OutcomeUnknown(message)
+    raise OutcomeUnknown(Message("answer-says-nothing", status=status))
 
 
 def stop_if_everybody_must(answer: Answer) -> None:
     """Raise `TryLater` or `Stop` for an answer that concerns every call, whatever it asked."""
     status = answer.status
     if status == TOO_MANY:
-        message = "the mail API's rate is used up for the moment (429)."
         wait = _asked_wait(answer.headers)
-        raise TryLater(message, DEFAULT_WAIT if wait is None else wait)
+        raise TryLater(Message("rate-used-up"), DEFAULT_WAIT if wait is None else wait)
     if status == UNAUTHORIZED:
-        message = "the mail API refuses the credentials (401)."
-        raise Stop(message)
+        raise Stop(Message("credentials-refused"))
     if status in STOPPING:
-        raise Stop(STOPPING[status] + ".")
+        raise Stop(Message(STOPPING[status]))
     if 300 <= status < 400:
-        message = f"the mail API's address sends elsewhere ({status}); check the address setting."
-        raise Stop(message)
+        raise Stop(Message("address-redirects", status=status))
 
 
 def _delivery_id(status: int, body: str) -> str:
@@ -163,8 +177,7 @@ def _delivery_id(status: int, body: str) -> str:
         answer = None
     found = answer.get("delivery_id") if isinstance(answer, dict) else None
     if isinstance(found, bool) or not isinstance(found, (int, str)) or not str(found).strip().isdigit():
-        message = f"the mail API answered {status} without a readable delivery id."
-        raise OutcomeUnknown(message)
+        raise OutcomeUnknown(Message("answer-without-id", status=status))
     return str(found).strip()
 
 

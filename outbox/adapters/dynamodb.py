@@ -14,7 +14,7 @@ from outbox.adapters.answers import is_size, items_there, patiently, reasons_of
 from outbox.adapters.lists import Lists
 from outbox.adapters.wire import Expression, Wire, from_wire, plain, to_wire
 from outbox.core import places
-from outbox.core.change import Expect, Patch
+from outbox.core.change import CheckedRow, Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.row import Item
 
@@ -32,7 +32,7 @@ class DynamoStore(Lists):
             "needs-retry.dynamodb.BatchWriteItem", self._never_again, unique_id=f"outbox-once-{outbox_table}"
         )
 
-    def add(self, item: Item, *, once: bool) -> None:
+    def add(self, item: CheckedRow, *, once: bool) -> None:
         """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
         entries = new_entries(item, self.outbox, self.history, once=once)
         try:
@@ -46,7 +46,7 @@ class DynamoStore(Lists):
                 return
             raise AlreadyThere(row, finished) from error
 
-    def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
+    def add_all(self, items: Sequence[CheckedRow]) -> Sequence[CheckedRow]:
         """Write up to 25 new rows; give those that were not taken this time. Raises `TooLarge`."""
         requests: list[Any] = [{"PutRequest": {"Item": to_wire(item)}} for item in items]
         try:
@@ -88,7 +88,7 @@ class DynamoStore(Lists):
         """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
         return self._update(self.outbox, mail_id, expect, patch)
 
-    def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
+    def add_linked(self, item: CheckedRow, origin_id: str, expect: Expect, patch: Patch) -> None:
         """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
         expression = Expression()
         note = {
@@ -114,8 +114,9 @@ class DynamoStore(Lists):
         """Delete an item of history: a person asked for it. Does nothing for one that is gone."""
         patiently(lambda: self.client.delete_item(TableName=self.history, Key=to_wire({"id": item_id})))
 
-    def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+    def finish(self, mail_id: str, expect: Expect, finished: CheckedRow, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
+        expect.guards(finished.change)
         try:
             gone = self._delete(self.outbox, mail_id, expect)
             entries = [{"Put": _put_new(self.history, finished)}, {"Delete": gone}]
@@ -131,8 +132,9 @@ class DynamoStore(Lists):
                 return
             raise Lost(row, finished=there is not None) from error
 
-    def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
+    def reopen(self, finished: Item, expect: Expect, item: CheckedRow) -> None:
         """Move a mail of history back as a row of the outbox in one step, and its copies' items out of history."""
+        expect.guards(item.change)
         gone = self._delete(self.history, str(finished["id"]), expect)
         copies = [{"TableName": self.history, "Key": to_wire({"id": copy["id"]})} for copy in places.copies(finished)]
         entries = [{"Put": _put_new(self.outbox, item)}, *({"Delete": each} for each in (gone, *copies))]
@@ -163,7 +165,7 @@ class DynamoStore(Lists):
             **expression.arguments(),
         }
 
-    def keep(self, finished: Item) -> Item | None:
+    def keep(self, finished: CheckedRow) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
         try:
             self._transact([{"Put": _put_new(self.history, finished)}, *self._copies(finished)])
@@ -182,6 +184,7 @@ class DynamoStore(Lists):
         return from_wire(answer["Item"]) if "Item" in answer else None
 
     def _update(self, table: str, mail_id: str, expect: Expect, patch: Patch) -> Item:
+        expect.guards(patch.change)
         expression = Expression()
         request: Any = {
             "TableName": table,

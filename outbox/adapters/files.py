@@ -53,7 +53,7 @@ class S3Files:
             code = error.response["Error"]["Code"]
             # S3 says «invalid argument» of a version that has not the form of one.
             if code in NOT_THERE or (version and code == "InvalidArgument"):
-                raise FileLost(f"s3://{bucket}/{key}", f"cannot be read: S3 answers {code}") from error
+                raise FileLost(f"s3://{bucket}/{key}", "file-unreadable", answer=code) from error
             raise
 
     def get(self, key: str) -> BinaryIO:
@@ -62,7 +62,7 @@ class S3Files:
             return cast("BinaryIO", self.client.get_object(Bucket=self.bucket, Key=key)["Body"])
         except ClientError as error:
             if error.response["Error"]["Code"] in MISSING:
-                raise FileLost(key, "is not in the bucket") from error
+                raise FileLost(key, "file-not-there") from error
             raise
 
     def keep(self, key: str) -> None:

@@ -15,6 +15,7 @@ from outbox.adapters.blastengine import payload_of, stop_if_everybody_must
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown
 from outbox.core.mail import Mail
 from outbox.core.mail_api import Seen
+from outbox.core.message import Message, message_of
 
 COUNT, PAGES = 100, 10
 LONGEST_ANSWER = 4 * 1024 * 1024
@@ -83,8 +84,7 @@ class BlastengineRecords:
         answer = self._get(path, query, spend)
         data = answer.get("data") if isinstance(answer, Mapping) else None
         if not isinstance(data, list):
-            message = "the mail API's records came in a form nobody knows."
-            raise NotAnswered(message)
+            raise NotAnswered(Message("records.malformed"))
         return data
 
     def _get(self, path: str, query: Mapping[str, str], spend: Callable[[], None]) -> Any:  # noqa: ANN401  any JSON
@@ -92,10 +92,9 @@ class BlastengineRecords:
         try:
             answer = self._client.call("GET", path, params=dict(query), longest=LONGEST_ANSWER)
         except OutcomeUnknown as error:
-            raise NotAnswered(str(error)) from None
+            raise NotAnswered(message_of(error)) from None
         if answer.status in MISSING and path.startswith("/logs"):
-            message = f"the mail API has no records to look in ({answer.status})."
-            raise NoRecords(message)
+            raise NoRecords(Message("records.none", status=answer.status))
         if answer.status in MISSING:
             return None
         stop_if_everybody_must(answer)
@@ -106,8 +105,7 @@ class BlastengineRecords:
 
 
 def _not_answered(status: int) -> Any:  # noqa: ANN401  never returns
-    message = f"the mail API's records could not be read ({status})."
-    raise NotAnswered(message)
+    raise NotAnswered(Message("records.unreadable", status=status))
 
 
 def _id(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from outbox.core.errors import Stop
+from outbox.core.message import Message
 from outbox.core.ports import Clock
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ T = TypeVar("T")
 KEPT = timedelta(minutes=5)
 # Not every mail of a batch must ask again for what has just failed or been refused.
 AGAIN = timedelta(seconds=30)
-WHAT = "the mail API's credentials"
-FORM = f'the secret with {WHAT} must be JSON of the form {{"login_id": "…", "api_key": "…"}}.'
+WHAT = Message("mail-api-credentials")
+FORM = '{"login_id": "…", "api_key": "…"}'
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,7 +64,7 @@ class CachedSecret(Generic[T]):
             elif not refusal and not _recent(self._asked_at, now, AGAIN if self._failure else KEPT):
                 self._ask(now)
             if self._known is None or (refusal and self._failure):
-                raise self._failure or Stop(f"the secret with {self._what} is empty.")
+                raise self._failure or Stop(Message("secret-empty", what=self._what))
             return self._known
 
     def _ask(self, now: datetime) -> None:
@@ -78,8 +79,7 @@ class CachedSecret(Generic[T]):
             written = self._client.get_secret_value(SecretId=self._secret_id).get("SecretString", "")
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            message = f"the secret with {self._what} cannot be read ({code})."
-            raise Stop(message) from None
+            raise Stop(Message("secret-unreadable", what=self._what, code_said=code)) from None
         return self._parse(written)
 
 
@@ -97,7 +97,7 @@ def _parse(written: str) -> Credentials:
     except (ValueError, KeyError, TypeError):
         login_id = api_key = None
     if not (isinstance(login_id, str) and isinstance(api_key, str) and login_id and api_key):
-        raise Stop(FORM)
+        raise Stop(Message("secret-malformed", what=WHAT, form=FORM))
     return Credentials(login_id, api_key)
 
 

@@ -5,17 +5,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from outbox.core.message import Message
 from outbox.core.text import shorten
 
-LONGEST = 500
+LONGEST = 480
 DEEPEST = 20
 _TAGS = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<[^>]*>")
 
 
-def sentence_of(status: int, body: str) -> str:
-    """Say what an error body says. Fields come as a path: `to.0.insert_code.0.key: invalid format.`"""
-    said = _said(body)
-    return shorten(f"{said} ({status})" if said else f"no reason was given ({status}).", LONGEST)
+def sentence_of(status: int, body: str) -> Message:
+    """Say what an error body says, in its own words; fields come as a path: `to.0.cc: invalid format.`"""
+    if said := shorten(_said(body), LONGEST):
+        return Message("answer-said", said=said, status=status)
+    return Message("answer-without-reason", status=status)
 
 
 def _said(body: str) -> str:

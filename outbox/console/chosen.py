@@ -8,6 +8,7 @@ from datetime import datetime
 from outbox.console import filters
 from outbox.console.ask import Ask
 from outbox.core import transitions
+from outbox.core.codes import IN_DOUBT
 from outbox.core.errors import InvalidRequest
 from outbox.core.row import Row
 from outbox.core.states import DUE, IN_FLIGHT, PROBLEMS, Status
@@ -87,7 +88,7 @@ def _filtered(ask: Ask, action: Action, seen_at: datetime) -> Group:
         message = f"action: {action.kind} is nothing for mails that are {where.state}"
         raise InvalidRequest(message)
     where = replace(where, until=min(where.until, seen_at) if where.until else seen_at)
-    doubt = where.state is Status.UNKNOWN or where.error in transitions.IN_DOUBT
+    doubt = where.state is Status.UNKNOWN or where.error in IN_DOUBT
     return Group(where, doubt and action.kind in SENDING)
 
 
@@ -99,7 +100,7 @@ def _ticked(desk: Desk, action: Action, ids: tuple[str, ...]) -> Chosen:
     waiting = []
     for row in rows:
         if row.status in ACTIONS[action.kind]:
-            doubt = row.status is Status.UNKNOWN or transitions.in_doubt(row)
+            doubt = row.status is Status.UNKNOWN or transitions.may_have_been_sent(row)
             groups[row.status, doubt and action.kind in SENDING].append(row.id)
         elif row.status in waits:
             waiting.append(row)

@@ -167,7 +167,7 @@ def broken(name: str, value: object) -> bool:
 
 def doubtful(row: Row) -> bool:
     """Tell whether a mail may have been sent, so that one who sends it again may send it twice."""
-    return row.status is Status.UNKNOWN or transitions.in_doubt(row)
+    return row.status is Status.UNKNOWN or transitions.may_have_been_sent(row)
 
 
 def just_done(ask: Ask, row: Row) -> str:

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+LONGEST = 64
 
 
 def text(moment: datetime) -> str:
@@ -18,6 +19,17 @@ def parse(written: object) -> datetime | None:
     try:
         return datetime.fromisoformat(written)
     except ValueError:
+        return None
+
+
+def typed(written: object) -> datetime | None:
+    """Read a moment as a person types it, with its time zone; None if it is none, or nobody can tell in which zone."""
+    if not isinstance(written, str) or len(written) > LONGEST:
+        return None
+    try:
+        moment = datetime.fromisoformat(written.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
 
 

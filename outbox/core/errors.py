@@ -10,6 +10,9 @@ OutboxError
 ├── KeyConflict            the idempotency key was used for another mail
 ├── RowBroken              a row holds what no mail can hold (a person's slip)
 ├── FileLost               a file of a mail is not in the bucket, or is not what was put there
+├── Suppressed             the recipient of a mail gets no mail: FAILED
+├── AlreadySent            history has the mail already
+├── NotEncodable           no request can be made of a mail: FAILED
 ├── NeedsConfirmation      it can be done, but a person must say so knowing the warnings
 ├── StoreError             what the store answers
 │   ├── AlreadyThere       the id is taken, in the outbox or in history
@@ -27,7 +30,9 @@ OutboxError
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from outbox.core.message import Message
 
 
 class OutboxError(Exception):
@@ -101,19 +106,48 @@ class KeyConflict(OutboxError):
 
 
 class RowBroken(OutboxError):
-    """A row holds something no mail can hold; the sentence names the field."""
+    """A row holds something no mail can hold; `problems` names each field and its rule."""
 
-    def __init__(self, field: str, rule: str) -> None:
-        self.problem = Problem(field, rule)
-        super().__init__(str(self.problem))
+    def __init__(self, field: str, rule: str, *more: Problem) -> None:
+        self.problems = (Problem(field, rule), *more)
+        super().__init__("; ".join(map(str, self.problems)))
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> Self:
+        """Make it of everything that is wrong, at least one thing."""
+        first, *more = problems
+        return cls(first.field, first.rule, *more)
 
 
 class FileLost(OutboxError):
-    """A file of a mail is missing or was changed; the sentence names it by the name the recipient would see."""
+    """A file of a mail is missing or was changed; the sentence names it by the name the recipient would see.
 
-    def __init__(self, name: str, what: str) -> None:
+    `code`: of the catalogue, one of the `file-…`.
+    """
+
+    def __init__(self, name: str, code: str, **params: str) -> None:
         self.name = name
-        super().__init__(f"The file {name!r} {what}.")
+        super().__init__(Message(code, name=repr(name), **params))
+
+
+class Suppressed(OutboxError):
+    """The mail's recipient gets no mail; the message says since when and why."""
+
+
+class AlreadySent(OutboxError):
+    """History has the mail; `there` is its row."""
+
+    def __init__(self, there: Mapping[str, Any]) -> None:
+        self.there = there
+        super().__init__("history has it")
+
+
+class NotEncodable(OutboxError):
+    """No request for the mail API can be made of the mail; `kind` names what went wrong. Nothing has left."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(Message("unexpected", kind=kind))
 
 
 class NeedsConfirmation(OutboxError):

@@ -1,9 +1,9 @@
 """What the flows need of the mail API; an adapter and the fakes of `outbox.testing` provide it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from outbox.core.mail import Mail
 
@@ -18,6 +18,17 @@ class Accepted:
     delivery_id: str
     remaining: int | None = None
     wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A mail as it will leave, ready to be sent as it is: headers and content, or files, as the provider wants them.
+
+    `upload_seconds`: how much longer its call may last than one without files.
+    """
+
+    parts: Mapping[str, Any]
+    upload_seconds: float = 0.0
 
 
 class MailApi(Protocol):
@@ -37,8 +48,14 @@ class MailApi(Protocol):
     def ready(self) -> None:
         """Make sure that credentials are at hand. Raises `Stop` if there are none."""
 
-    def send(self, mail: Mail) -> Accepted:
-        """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`."""
+    def encode(self, mail: Mail) -> Request:
+        """Make the request for a mail, without any input or output. Raises `NotEncodable`."""
+
+    def send(self, request: Request) -> Accepted:
+        """Send one mail. Raises `Rejected`, `TryLater`, `OutcomeUnknown` or `Stop`.
+
+        Only `OutcomeUnknown` may be raised once the first byte of the request is on the wire.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ MOST_COPIES = 50
 # Items of the history table that are no mails: they stand there to be found by the same indexes.
 COPY, BOUNCE = f"{OURS}copy:", f"{OURS}bounce:"
 # What the `problems` index shows of a row beside its keys, so that a list needs no look at the rows themselves.
-LISTED = ("status", "to", "subject", "reason", "error", "tags", "attempts", "created_at", "revision", "sender")
+LISTED = (
+    "status", "to", "subject", "reason", "error", "details", "tags", "attempts", "created_at", "revision", "sender",
+)  # fmt: skip
 
 Index = Literal["problems", "due", "by_day", "by_recipient"]
 # Of each index its table, its key, and the time it is ordered by.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
-from outbox.core.change import Expect, Patch
+from outbox.core.change import CheckedRow, Expect, Patch
 from outbox.core.places import Index
 from outbox.core.row import Item
 
@@ -41,10 +41,10 @@ class Page:
 class Store(Protocol):
     """The outbox and history tables; every write is one conditional step. Any other error: it may have happened."""
 
-    def add(self, item: Item, *, once: bool) -> None:
+    def add(self, item: CheckedRow, *, once: bool) -> None:
         """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
 
-    def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
+    def add_all(self, items: Sequence[CheckedRow]) -> Sequence[CheckedRow]:
         """Write up to 25 new rows whose ids nobody else can have; give those that were not taken this time.
 
         Raises `TooLarge` when one of them is larger than the table takes; then nothing was written.
@@ -60,9 +60,12 @@ class Store(Protocol):
         """Tell which of some ids the outbox has and which history has, as of now."""
 
     def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
-        """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
+        """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`.
 
-    def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+        `ValueError` for a change of state that is not written over the state it starts from; so do `finish`, `reopen`.
+        """
+
+    def finish(self, mail_id: str, expect: Expect, finished: CheckedRow, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected. Raises `Lost`, `TooLarge`.
 
         With `sole` no other mail may have taken the delivery of `finished`, and from then on none can.
@@ -71,16 +74,16 @@ class Store(Protocol):
     def drop(self, mail_id: str, expect: Expect) -> None:
         """Delete a row of the outbox whose mail history has, if it is as expected. Raises `Lost`."""
 
-    def keep(self, finished: Item) -> Item | None:
+    def keep(self, finished: CheckedRow) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
 
-    def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
+    def add_linked(self, item: CheckedRow, origin_id: str, expect: Expect, patch: Patch) -> None:
         """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
 
     def annotate(self, mail_id: str, patch: Patch, expect: Expect | None = None) -> None:
         """Change a row of history. Raises `Lost` if there is none, or it is not as expected."""
 
-    def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
+    def reopen(self, finished: Item, expect: Expect, item: CheckedRow) -> None:
         """Move a mail of history back to the outbox, as a new row, in one step. Raises `Lost`, `TooLarge`.
 
         Its copies' items leave history too. `Lost` carries the row the outbox has, None if history is not as expected.

@@ -1,15 +1,18 @@
 """A row of the outbox or of history, read from attributes that a person may have edited by hand."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from outbox.core import clock
 from outbox.core.attachment import Attachment, StoredFile, is_own
-from outbox.core.errors import InvalidMail, RowBroken
+from outbox.core.change import state_of
+from outbox.core.codes import EventCode
+from outbox.core.errors import InvalidMail, Problem, RowBroken
 from outbox.core.mail import BODY, ListUnsubscribe, Mail
+from outbox.core.message import Message
 from outbox.core.states import Status
 from outbox.core.version import version
 
@@ -18,7 +21,6 @@ Event = dict[str, Any]
 
 # Enough for eight attempts and a long conversation about them; older events make room.
 LONGEST_TIMELINE = 100
-PUT_OFF = "put off"
 # A count that only a person can have typed; DynamoDB keeps 38 digits, and the next one must still be one more.
 ABSURD = 10**18
 
@@ -26,6 +28,12 @@ TEXTS = ("sender", "to", "subject", "text", "html", "reply_to", "encoding", "on_
 LISTS = ("cc", "bcc", "tags")
 # All parts of a mail, in the order in which what is wrong with them is told.
 PARTS = (*TEXTS, *LISTS, "insert_code", "list_unsubscribe", "urgent", "attachments")
+NEEDED = frozenset({"sender", "to", "subject"})
+# In place of what is wrong, so that the rest can be looked at: a mail stops at its first kind of problem.
+SOMEBODY = "somebody@example.com"
+STAND_INS: Mapping[str, str] = {"sender": SOMEBODY, "to": SOMEBODY, "subject": "-", "text": "-"}
+# The part of a mail that a problem names, and its number in a list: `cc[2]`.
+PART = re.compile(r"(?P<name>\w+)(?:\[(?P<number>\d{1,9})\])?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # How a value of the wrong type is called in the sentence a person reads.
 NAMES = {
@@ -52,9 +60,8 @@ class Row:
 
     @property
     def status(self) -> Status | None:
-        """The state, in the outbox or in history; None if the word is none."""
-        word = self.item.get("status")
-        return Status(word) if isinstance(word, str) and word in Status.__members__ else None
+        """The state, in the outbox or in history, however a person spelled it; None if the word is none."""
+        return state_of(self.item.get("status"))
 
     @property
     def revision(self) -> int:
@@ -76,8 +83,13 @@ class Row:
 
     @property
     def deferrals(self) -> int:
-        """Times in a row it was put off without blame."""
+        """Times in a row it was deferred: no attempt was counted."""
         return whole(self.item.get("deferrals"))
+
+    @property
+    def deaths(self) -> int:
+        """How often a worker died or hung with it, as far as it is known."""
+        return whole(self.item.get("deaths"))
 
     @property
     def looks(self) -> int:
@@ -158,7 +170,7 @@ class Row:
         return self.item.get("urgent") is True
 
     def mail(self) -> Mail:
-        """Read the mail. Raises `RowBroken`, whose sentence names the field, when no mail can be made of it.
+        """Read the mail. Raises `RowBroken`, which names every field that is wrong, when no mail can be made of it.
 
         So it is with bodies that lie in the bucket: `outbox.flows.files.complete` reads them first.
         """
@@ -169,7 +181,8 @@ class Row:
         event: Event = {"at": clock.text(now), "who": who, "what": what}
         event |= {name: value for name, value in details.items() if value not in (None, "", [], {})}
         before = self.timeline
-        if before and what == PUT_OFF and before[-1].get("what") == PUT_OFF:
+        event["what"] = str(what)
+        if before and what == EventCode.DEFERRED and before[-1].get("what") == EventCode.DEFERRED:
             # A bad night of the API must not push out what people did.
             last = before.pop()
             event |= {"times": whole(last.get("times", 1)) + 1, "since": last.get("since", last.get("at"))}
@@ -182,17 +195,68 @@ def whole(value: object) -> int:
 
 
 def mail_of(item: Item) -> Mail:
-    """Make the mail an item describes. Raises `RowBroken` naming the field that is missing, mistyped or not allowed."""
+    """Make the mail an item describes. Raises `RowBroken` naming all that is missing, mistyped or not allowed."""
     if "body" in item and not item.keys() >= set(BODY):
         raise RowBroken("body", "lies in the bucket and was not read")
-    for name in ("sender", "to", "subject"):
-        if name not in item:
-            raise RowBroken(name, "is missing")
     try:
-        return Mail(**{name: part_of(item, name) for name in PARTS if name in item})
-    except InvalidMail as error:
-        problem = error.problems[0]
-        raise RowBroken(problem.field, problem.rule) from None
+        if item.keys() >= NEEDED:
+            return Mail(**{name: part_of(item, name) for name in PARTS if name in item})
+    except (InvalidMail, RowBroken):
+        pass
+    raise RowBroken.of(faults(item))
+
+
+def faults(item: Item) -> list[Problem]:
+    """List everything that keeps a mail from being made of these attributes, each once; in linear time."""
+    found = [Problem(name, Message("rule.missing")) for name in TEXTS if name in NEEDED - item.keys()]
+    parts: dict[str, Any] = {problem.field: STAND_INS[problem.field] for problem in found}
+    for name in PARTS:
+        if name not in item:
+            continue
+        try:
+            parts[name] = part_of(item, name)
+        except (RowBroken, InvalidMail) as wrong:
+            found += wrong.problems
+            parts = _replaced(parts, name)
+    # A mail stops at its first kind of problem, so what is wrong is replaced until nothing is: once a part at most.
+    for _ in range(len(PARTS)):
+        try:
+            Mail(**parts)
+        except InvalidMail as wrong:
+            found += wrong.problems
+            before, parts = parts, _without(parts, wrong.problems)
+            if parts == before:
+                break
+        else:
+            break
+    return list(dict.fromkeys(found))
+
+
+def _without(parts: dict[str, Any], problems: Sequence[Problem]) -> dict[str, Any]:
+    """Put something harmless in the place of all that is wrong."""
+    wrong: dict[str, set[int] | None] = {}
+    for problem in problems:
+        match = PART.match(problem.field)
+        name, number = (match["name"], match["number"]) if match else ("", None)
+        numbers = wrong.setdefault(name, set())
+        if number is None or numbers is None:
+            wrong[name] = None
+        else:
+            numbers.add(int(number))
+    for name, numbers in wrong.items():
+        if numbers and isinstance(parts.get(name), list):
+            parts = parts | {name: [SOMEBODY if n in numbers else each for n, each in enumerate(parts[name])]}
+        else:
+            parts = _replaced(parts, name)
+    return parts
+
+
+def _replaced(parts: dict[str, Any], name: str) -> dict[str, Any]:
+    if name in STAND_INS:
+        return parts | {name: STAND_INS[name]}
+    others = {other: value for other, value in parts.items() if other != name}
+    # A mail whose HTML is wrong does not lack a text for that.
+    return {"text": STAND_INS["text"], **others} if name == "html" else others
 
 
 def part_of(item: Item, name: str) -> Any:  # noqa: ANN401  whatever a part of a mail is

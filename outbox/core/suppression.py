@@ -19,6 +19,7 @@ from typing import Any
 from outbox.core import change, clock
 from outbox.core.bounce import DROP, HARD, Bounce
 from outbox.core.change import Expect
+from outbox.core.message import Message, read_back, stored
 from outbox.core.ports import LONG_AGO
 from outbox.core.row import Item
 from outbox.core.text import shorten
@@ -32,7 +33,7 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 # A person who types such a year means for ever; no span can be added to it.
 FAR = FOREVER.replace(year=9000)
 MARKS = ("suppressed_since", "suppressed_until", "reason")
-CAUSE = ("type", "code", "delivery_id", "suppressed_by")
+CAUSE = ("type", "code", "delivery_id", "suppressed_by", "details")
 # A hand in the DynamoDB console leaves `nonce` as it is: what else it may change is compared as well.
 COMPARED = ("nonce", "errors", "lifted_at", *MARKS)
 
@@ -81,15 +82,23 @@ def after_bounce(entry: Item | None, bounce: Bounce, rule: Rule, now: datetime) 
     return new | {"expires_at": _epoch(max(ends) + rule.memory)}
 
 
-def suppressed(entry: Item | None, now: datetime) -> str | None:
+def suppressed(entry: Item | None, now: datetime) -> Message | None:
     """Say «since … until …: …» of an address that is suppressed; None when it is not."""
     span = _span(entry)
     if entry is None or span is None or span[1] <= now:
         return None
-    since = f"since {clock.text(span[0])} " if span[0] > LONG_AGO else ""
-    until = "without end" if span[1] == FOREVER else f"until {clock.text(span[1])}"
-    reason = shorten(str(entry.get("reason") or "no reason was given"), LONGEST_REASON)
-    return f"{since}{until}: {reason}"
+    since = {"since": clock.text(span[0])} if span[0] > LONG_AGO else {}
+    until = {"until": clock.text(span[1])} if span[1] != FOREVER else {}
+    code = "-".join(["suppressed", *since, *(until or ["ever"])])
+    return Message(code, **since, **until, why=why(entry))
+
+
+def why(entry: Item) -> str:
+    """Say why an address is suppressed: a `Message` where the service did it, a person's words where they did."""
+    details = entry.get("details")
+    if isinstance(details, Mapping) and (said := read_back(details)):
+        return said
+    return shorten(str(entry.get("reason") or ""), LONGEST_REASON) or Message("suppressed-without-reason")
 
 
 def lifted(entry: Item, who: str, now: datetime) -> dict[str, Any]:
@@ -155,21 +164,23 @@ def _marked(entry: Mapping[str, Any], span: Span, cause: dict[str, Any]) -> dict
     return rest | cause | since | {"suppressed_until": clock.text(span[1])}
 
 
-def _cause(bounce: Bounce, reason: str) -> dict[str, Any]:
-    said = {"type": bounce.type, "code": bounce.code, "delivery_id": bounce.delivery_id, "reason": reason}
-    return {name: value for name, value in said.items() if value}
+def _cause(bounce: Bounce, reason: Message) -> dict[str, Any]:
+    said = {"type": bounce.type, "code": bounce.code, "delivery_id": bounce.delivery_id, "reason": str(reason)}
+    return {name: value for name, value in said.items() if value} | {"details": stored(reason)}
 
 
-def _reason(bounce: Bounce, at: datetime, errors: Iterable[datetime], rule: Rule) -> str:
-    delivery = f", delivery {bounce.delivery_id}" if bounce.delivery_id else ""
+def _reason(bounce: Bounce, at: datetime, errors: Iterable[datetime], rule: Rule) -> Message:
     count = sum(at - rule.within <= error <= at for error in errors)
     if bounce.type == DROP:
-        why = "the mail API has the address on its own list"
+        code = "suppression.listed"
     elif count >= rule.after:
-        why = f"{count} hard error{'s' if count > 1 else ''} within {rule.within / timedelta(days=1):g} days"
+        code = "suppression.errors" if count > 1 else "suppression.error"
     else:
-        why = "a hard error while it was suppressed"
-    return f"{f'{bounce.type} {bounce.code}'.strip()} on {clock.text(at)}{delivery}; {why}"
+        code = "suppression.meanwhile"
+    delivery = Message("suppression.delivery", id=bounce.delivery_id) if bounce.delivery_id else ""
+    days = f"{rule.within / timedelta(days=1):g}"
+    kind = f"{bounce.type} {bounce.code}".strip()
+    return Message(code, kind=kind, at=clock.text(at), delivery=delivery, count=count, days=days)
 
 
 def _errors(entry: Item | None, now: datetime) -> dict[str, datetime]:

@@ -1,57 +1,89 @@
-"""What each step writes on a row: pure functions from the row as it was to a `Patch`, or to its history row.
+"""What each step writes on a row: pure functions from the row as it was to a `Patch`, or to its row in history.
 
 Every patch raises `revision`, which fences every other writer; only a person's raw edit leaves it alone. Every row
-that does not wait for a person carries `lane` and `due_at`: the moment somebody looks at it again (promise 1).
+that does not wait for a person carries `lane` and `due_at`: the moment somebody looks at it again (promise 1). Every
+change of a state is one that `outbox.core.states.TABLE` has.
+
+| what happens                         | function                                                       |
+|--------------------------------------|----------------------------------------------------------------|
+| an application enqueues              | `new`                                                          |
+| a worker takes a row, or has no slot | `claim`, `postponed`, `scheduled_by_hand`                      |
+| a try ends (see `outcomes`)          | `outcomes.decide`, which uses `sent`, `deferred`, `dead_letter`, `in_doubt` … |
+| a worker died                        | `worker_died`, `poisoned`                                      |
+| reconciliation looks                 | `look_begun`, `looked`, `found`, `undecided`                   |
+| a person acts                        | `pending`, `scheduled`, `queued`, `held`, `edited`, `cancelled`, `confirmed`, `reopened` |
+| a person edited the row by hand      | `unreadable`, `overwritten`, `left_the_outbox`, `inserted`, `filed`, `reserved` |
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from outbox.core import backoff, clock, places
 from outbox.core.attachment import StoredFile
-from outbox.core.change import ABSENT, Expect, Patch
+from outbox.core.change import ABSENT, CheckedRow, Expect, Patch, state_of
+from outbox.core.codes import IN_DOUBT, ErrorCode, EventCode
 from outbox.core.errors import OutOfReach, Problem, Stop, TryLater
+from outbox.core.hand_edits import LEFT_AS, hand_edits, left_as
 from outbox.core.mail import BODY, Mail
+from outbox.core.message import Language, Message, message_of, reason, stored
 from outbox.core.retention import Retention
 from outbox.core.row import Event, Row, whole
-from outbox.core.states import DUE, PROBLEMS, Status, check
+from outbox.core.states import DUE, EDITED_TO_SEND, PROBLEMS, Cause, StateChange, Status
 from outbox.core.text import shorten
 
-# A doorbell that has not brought a claim by then is taken for lost; dispatch sends the mail. Longer than a lease, so
-# that a claim within the first minute can leave the row where it is in the index.
-LOST_DOORBELL = timedelta(minutes=4)
-# The mail that met the stop is due again soon; until the line goes, dispatch leaves it alone.
-STOPPED = timedelta(seconds=30)
-LONGEST_REASON = 1000
-# Our own tables do not answer, which says nothing of the mail API: no later wait is the longer for it.
-AWAY = "out-of-reach"
+# A stream event that has not brought a claim by then is taken for lost; dispatch sends the mail. Longer than a lease,
+# so that a claim within the first minute can leave the row where it is in the index.
+LOST_EVENT = timedelta(minutes=4)
+# The mail that met the pause is due again soon; until sending is resumed, dispatch leaves it alone.
+PAUSED = timedelta(seconds=30)
 # Clocks of two machines, and the whole seconds of the mail API's times, may differ by this much.
 CLOCKS_APART = timedelta(seconds=60)
 # Calls that count against a mail; then a person must look.
 ATTEMPTS = 8
+# A row whose worker died so often is not tried again by itself.
+MOST_DEATHS = 2
+# What a row without room for its details still has room for.
+SHORT_DETAILS = 120
+BY_HAND = "by hand"
 
 CLAIM = frozenset({"claim", "claimed_at"})
 CHECK = frozenset({"doubt", "check_from", "check_until", "looks"})
 DUE_INDEX = frozenset({"lane", "due_at"})
 PROBLEM_INDEX = frozenset({"problem", "problem_at"})
+REASON = frozenset({"reason", "error", "details"})
+# What a row of history has and none of the outbox may have: indexes, the end of its time, what became of it.
+HISTORY_ONLY = frozenset({"finished_at", "day", "recipient", "expires_at", "delivery_id", "confirmed_by"})
 
 
-def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Who writes, when, and in which language reasons are written on rows."""
+
+    now: datetime
+    who: str
+    language: Language = "en"
+
+
+# --- An application enqueues ------------------------------------------------------------------------------------------
+
+
+def new(
     mail: Mail,
     mail_id: str,
-    now: datetime,
-    send_at: datetime | None,
-    who: str,
+    stamp: Stamp,
+    send_at: datetime | None = None,
     body: StoredFile | None = None,
     *,
     bulk: bool = False,
-) -> dict[str, Any]:
+) -> CheckedRow:
     """Make the row of a new mail: PENDING, or WAITING when its time is still to come.
 
     `body`: the file with text, HTML and variables, when the row has no room for them. `bulk`: WAITING and due now, so
-    that nothing rings and dispatch sends it.
+    that no stream event is answered and dispatch sends it.
     """
+    now = stamp.now
     later = send_at is not None and send_at > now
     base = Row({"id": mail_id, "urgent": mail.urgent})
     status = Status.WAITING if later or bulk else Status.PENDING
@@ -64,17 +96,18 @@ def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
     if files := len(Row(content).files):
         item["files"] = files
     item |= {"fingerprint": mail.fingerprint, "created_at": clock.text(now)}
-    item |= due(base, send_at if later and send_at else now if bulk else now + LOST_DOORBELL)
-    item["timeline"] = base.with_event(now, who, "written")
+    item |= due(base, send_at if later and send_at else now if bulk else now + LOST_EVENT)
+    item["timeline"] = base.with_event(now, stamp.who, EventCode.ENQUEUED)
     if later and send_at:
-        item |= {
-            "send_at": clock.text(send_at),
-            "reason": f"Scheduled for {clock.text(send_at)}.",
-            "error": "scheduled",
-        }
+        item |= {"send_at": clock.text(send_at)}
+        item |= _why(ErrorCode.SCHEDULED, {"send_at": clock.text(send_at)}, stamp)
     elif bulk:
-        item |= {"error": "bulk", "reason": "Written in bulk: dispatch sends it in its turn."}
-    return item
+        item |= _why(ErrorCode.BULK, {}, stamp)
+    cause = Cause.ENQUEUE_LATER if later or bulk else Cause.ENQUEUE
+    return CheckedRow(item, StateChange(cause, None, status))
+
+
+# --- A worker takes a row ---------------------------------------------------------------------------------------------
 
 
 def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) -> tuple[Expect, Patch]:
@@ -83,6 +116,8 @@ def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) 
     The lease ends at `due_at`. A row that is due a little later than the lease asked for stays where it is: to move it
     in the index costs two more writes.
     """
+    before = state_of(item.get("status"))
+    change = StateChange(Cause.CLAIM_EDITED if before in EDITED_TO_SEND else Cause.CLAIM, before, Status.SENDING)
     equals = {"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)}
     assign = {
         "status": str(Status.SENDING),
@@ -90,11 +125,13 @@ def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) 
         "claim": token,
         "claimed_at": clock.text(now),
     }
+    # A person's edit is a new beginning: that its worker died before says nothing of the mail as it is now.
+    drop = PROBLEM_INDEX | ({"deaths"} if before in EDITED_TO_SEND else frozenset())
     place, due_at = due(Row(item), now + lease), Row(item).due_at
-    if due_at and now + lease <= due_at <= now + LOST_DOORBELL and item.get("lane") == place["lane"]:
-        # A person who moves it at this moment makes the claim fail, and rings again.
-        return Expect(equals | {"due_at": item["due_at"], "lane": item["lane"]}), Patch(assign, PROBLEM_INDEX)
-    return Expect(equals), Patch(assign | place, PROBLEM_INDEX)
+    if due_at and now + lease <= due_at <= now + LOST_EVENT and item.get("lane") == place["lane"]:
+        # A person who moves it at this moment makes the claim fail, and asks again.
+        return Expect(equals | {"due_at": item["due_at"], "lane": item["lane"]}), Patch(assign, drop, change)
+    return Expect(equals), Patch(assign | place, drop, change)
 
 
 def claimed(row: Row) -> Expect:
@@ -102,345 +139,238 @@ def claimed(row: Row) -> Expect:
     return Expect({"revision": row.revision, "claim": row.item.get("claim", ABSENT), "status": str(Status.SENDING)})
 
 
-def sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
+def postponed(
+    item: Mapping[str, Any], stamp: Stamp, error: ErrorCode, details: Mapping[str, Any]
+) -> tuple[Expect, Patch]:
+    """Let a row that a stream event named wait for dispatch, without having read it: there is no slot, or a pause."""
+    expect = Expect({"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)})
+    assign = {"status": str(Status.WAITING), "revision": whole(item.get("revision")) + 1}
+    assign |= due(Row(item), stamp.now) | _why(error, details, stamp)
+    change = StateChange(Cause.POSTPONE, state_of(item.get("status")), Status.WAITING)
+    return expect, Patch(assign, PROBLEM_INDEX, change)
+
+
+def scheduled_by_hand(item: Mapping[str, Any], send_at: datetime, stamp: Stamp) -> tuple[Expect, Patch]:
+    """Let a row wait for the `send_at` that a person typed on it."""
+    expect = Expect({name: item.get(name, ABSENT) for name in ("revision", "status", "send_at")})
+    assign = {"status": str(Status.WAITING), "revision": whole(item.get("revision")) + 1, **due(Row(item), send_at)}
+    assign |= _why(ErrorCode.SCHEDULED, {"send_at": clock.text(send_at)}, stamp) | {"send_at": clock.text(send_at)}
+    change = StateChange(Cause.SCHEDULE, state_of(item.get("status")), Status.WAITING)
+    return expect, Patch(assign, PROBLEM_INDEX, change)
+
+
+# --- A try ends -------------------------------------------------------------------------------------------------------
+
+
+def sent(row: Row, delivery_id: str, stamp: Stamp, keep: Retention, cause: Cause = Cause.ACCEPT) -> CheckedRow:
     """Make the history row of a mail the API accepted."""
     details = {"claimed_at": row.item.get("claimed_at"), "delivery_id": delivery_id}
     details |= {"left_out": [each["address"] for each in row.left_out]}
-    timeline = row.with_event(now, who, "sent", **details)
-    done = {"status": str(Status.SENT), "delivery_id": delivery_id, "attempts": row.attempts + 1}
-    return finished(row, now, keep) | done | {"timeline": timeline, "reason": "Accepted by the mail API."}
+    timeline = _timeline(row, stamp, EventCode.SENT, **details)
+    done = {"delivery_id": delivery_id, "attempts": row.attempts + 1, "timeline": timeline}
+    return _finished(row, stamp, keep, StateChange(cause, row.status, Status.SENT), done)
 
 
-def cancelled(row: Row, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
-    """Make the history row of a mail a person or the application called back; its timeline tells what was known."""
-    was = {"was": row.item.get("status"), "error": row.error, "reason": row.reason}
-    timeline = row.with_event(now, who, "cancelled", **was)
-    done = {"status": str(Status.CANCELLED), "timeline": timeline, "reason": f"Cancelled by {who}."}
-    return finished(row, now, keep) | done
-
-
-def put_off(row: Row, why: TryLater | Stop, now: datetime, who: str) -> Patch:
-    """Let a mail wait without blame: nothing was sent, and it was not the mail's fault."""
+def deferred(row: Row, why: TryLater | Stop, stamp: Stamp) -> Patch:
+    """Let a mail wait for another try; no attempt is counted: nothing was sent, and it was not the mail's fault."""
+    said = message_of(why)
     if isinstance(why, Stop):
-        return wait(row, now + STOPPED, "stopped", f"Nothing is being sent: {why}", now, who)
+        return _wait(row, Cause.DEFER, stamp.now + PAUSED, ErrorCode.PAUSED, {"why": said}, stamp)
     away = isinstance(why, OutOfReach)
-    due_at = backoff.soon(now) if away else backoff.next_try(now, row.deferrals + 1, why.wait)
-    sentence = f"Not sent yet, tried again at {clock.text(due_at)}: {why}"
-    return wait(row, due_at, AWAY if away else "try-later", sentence, now, who)
+    due_at = backoff.soon(stamp.now) if away else backoff.next_try(stamp.now, row.deferrals + 1, why.wait)
+    error = ErrorCode.DEPENDENCY_UNAVAILABLE if away else ErrorCode.RETRY_LATER
+    return _wait(row, Cause.DEFER, due_at, error, {"due_at": clock.text(due_at), "why": said}, stamp)
 
 
-def given_back(row: Row, now: datetime) -> Patch:
-    """Give back a mail for which the worker has no time left; it is due at that moment and nothing is noted."""
-    check(Status.SENDING, Status.WAITING)
-    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **due(row, now)}
-    return Patch(assign | {"error": "no-time", "reason": "A worker had no time left for it; it is tried again."}, CLAIM)
+def given_back(row: Row, due_at: datetime, stamp: Stamp) -> Patch:
+    """Give back a mail for which the worker has no time left; it is due at that moment and no event is noted."""
+    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **due(row, due_at)}
+    assign |= _why(ErrorCode.NO_TIME, {}, stamp)
+    return Patch(assign, CLAIM, StateChange(Cause.DEFER, row.status, Status.WAITING))
 
 
-def postponed(item: Mapping[str, Any], now: datetime, error: str, sentence: str) -> tuple[Expect, Patch]:
-    """Let a row that rang wait for dispatch, without having read it: there is no slot, or the line is stopped."""
-    expect = Expect({"revision": item.get("revision", ABSENT), "status": item.get("status", ABSENT)})
-    revision = whole(item.get("revision")) + 1
-    assign = {"status": str(Status.WAITING), "revision": revision, "error": error, "reason": sentence}
-    return expect, Patch(assign | due(Row(item), now), PROBLEM_INDEX)
-
-
-def pending(row: Row, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
-    """Make a row ring: send it now, because a person says so."""
-    if row.status is not None:
-        check(row.status, Status.PENDING)
-    assign = {"status": str(Status.PENDING), "revision": row.revision + 1, **due(row, now + LOST_DOORBELL)}
-    assign["timeline"] = row.with_event(now, who, what, was=row.item.get("status"), reason=row.reason, **details)
-    return Patch(assign, PROBLEM_INDEX | CLAIM | CHECK | {"reason", "error", "deferrals", "send_at"})
-
-
-def scheduled(row: Row, send_at: datetime, now: datetime, who: str, what: str, **details: Any) -> Patch:  # noqa: ANN401
-    """Make a row wait for a time a person or the application chose."""
-    patch = wait(row, send_at, "scheduled", f"Scheduled for {clock.text(send_at)}.", now, who, what, **details)
-    deferrals = frozenset({"deferrals"})
-    assign = {name: value for name, value in patch.assign.items() if name not in deferrals}
-    return Patch(assign | {"send_at": clock.text(send_at)}, patch.drop | PROBLEM_INDEX | deferrals)
-
-
-def held(row: Row, now: datetime, who: str, note: str) -> Patch:
-    """Put a mail aside because a person says so; it never fires by itself, and a doubt about it stays on the row."""
-    sentence = f"Held by {who}" + (f": {note}" if note else ".")
-    if row.status is Status.UNKNOWN or in_doubt(row):
-        return problem(row, Status.HELD, "held-in-doubt", f"{MAY_BE_SENT}. {sentence}", now, who, what="held")
-    return problem(row, Status.HELD, "held", sentence, now, who, what="held")
-
-
-def edited(row: Row, mail: Mail, now: datetime, who: str, changes: Mapping[str, list[str]]) -> Patch:
-    """Save a person's corrections, of the changed fields alone, and leave the row in its state."""
-    content = mail.to_item()
-    assign = {name: content[name] for name in changes if name in content}
-    assign |= {"revision": row.revision + 1, "timeline": row.with_event(now, who, "edited", changes=dict(changes))}
-    if row.status in DUE and row.due_at:
-        assign |= due(Row(content | {"id": row.id}), row.due_at)
-    return Patch(assign, frozenset(changes) - content.keys())
-
-
-def smaller(patch: Patch) -> list[Patch]:
-    """Give ever smaller forms of a patch, for a row that has no room left; each can still be found by its state."""
-    keys = {"status", "revision", "attempts"} | DUE_INDEX | PROBLEM_INDEX | {"check_from", "check_until"}
-    index = {name: patch.assign[name] for name in keys if name in patch.assign}
-    reason, timeline = str(patch.assign.get("reason", "")), patch.assign.get("timeline")
-    recent = {"timeline": timeline[-5:]} if isinstance(timeline, list) else {}
-    drop = patch.drop | {"timeline", "deferrals", "error"}
-    return [
-        patch,
-        Patch({**patch.assign, **recent}, patch.drop),
-        Patch(index | {"reason": shorten(reason, 120)}, drop),
-        Patch(index | {"reason": shorten(reason, 60)}, drop),
-        Patch(index | {"reason": shorten(reason, 60)}, drop | {"fingerprint"}),
-    ]
-
-
-def due(row: Row, due_at: datetime) -> dict[str, Any]:
-    """Give the attributes by which dispatch finds a row at a moment."""
-    return {"lane": places.lane(row.id, urgent=row.urgent), "due_at": clock.text(due_at)}
-
-
-def problem(  # noqa: PLR0913  one sentence needs who, when, what and why
-    row: Row,
-    status: Status,
-    error: str,
-    sentence: str,
-    now: datetime,
-    who: str,
-    *,
-    what: str = "",
-    revision: int = 0,
-    attempts: int | None = None,
-    by_hand: bool = False,
+def dead_letter(
+    row: Row, error: ErrorCode, details: Mapping[str, Any], stamp: Stamp, *, attempts: int | None = None
 ) -> Patch:
-    """Put a row aside for a person, in the problems index, with the reason on it."""
-    if not by_hand and row.status is not None:
-        check(row.status, status)
-    assert status in PROBLEMS  # noqa: S101  a row without due_at must be in the problems index
-    sentence = shorten(sentence, LONGEST_REASON)
-    assign: dict[str, Any] = {
-        "status": str(status),
-        "revision": revision or row.revision + 1,
-        "problem": str(status),
-        "problem_at": clock.text(now),
-        "reason": sentence,
-        "error": error,
-    }
-    if attempts is not None:
-        assign["attempts"] = attempts
-    details = {"claimed_at": row.item.get("claimed_at"), "reason": sentence}
-    assign["timeline"] = row.with_event(now, who, what or status.lower(), **details)
-    # A leave to send to a suppressed address ends with the try it was given for.
-    return Patch(assign, DUE_INDEX | CLAIM | {"deferrals", "send_anyway"})
+    """Leave a mail that was certainly not sent to a person: FAILED."""
+    return _problem(row, Cause.DEAD_LETTER, Status.FAILED, error, details, stamp, attempts=attempts)
 
 
-def wait(  # noqa: PLR0913  as above
-    row: Row,
-    due_at: datetime,
-    error: str,
-    sentence: str,
-    now: datetime,
-    who: str,
-    what: str = "put off",
-    **details: Any,  # noqa: ANN401
-) -> Patch:
-    """Let a row wait for a moment, with the reason on it."""
-    if row.status is not None:
-        check(row.status, Status.WAITING)
-    sentence = shorten(sentence, LONGEST_REASON)
-    assign: dict[str, Any] = {
-        "status": str(Status.WAITING),
-        "revision": row.revision + 1,
-        "reason": sentence,
-        "error": error,
-        "deferrals": row.deferrals + (error != AWAY),
-        **due(row, due_at),
-    }
-    assign["timeline"] = row.with_event(now, who, what, reason=sentence, **details)
-    return Patch(assign, CLAIM)
-
-
-def finished(row: Row, now: datetime, keep: Retention) -> dict[str, Any]:
-    """Give what every history row has, from the row it was."""
-    gone = (
-        CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "deferrals", "delivery_id", "confirmed_by", "send_anyway"}
-    )
-    if not keep.bodies:
-        gone |= set(BODY)
-    item = {name: value for name, value in row.item.items() if name not in gone}
-    return item | {
-        "revision": row.revision + 1,
-        "finished_at": clock.text(now),
-        "day": places.day(row.id, now),
-        "recipient": places.recipient(row.item.get("to", "")),
-        "expires_at": int((now + timedelta(days=keep.days)).timestamp()),
-    }
-
-
-def queued(row: Row, now: datetime, who: str, batch: str, what: str = "sent again") -> Patch:
-    """Let a row go in its turn, as one of many: due now, but it rings nobody."""
-    if row.status is not None:
-        check(row.status, Status.PENDING)
-    sentence = f"{what.capitalize()} in batch {batch}; it goes in its turn."
-    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, "reason": sentence, "error": "batch"}
-    assign |= due(row, now)
-    was, reason = row.item.get("status"), row.reason
-    assign["timeline"] = row.with_event(now, who, what, batch=batch, was=was, reason=reason)
-    return Patch(assign, PROBLEM_INDEX | CLAIM | CHECK | {"deferrals", "send_at", "send_anyway"})
-
-
-# Words of rows that may have been sent, or were: many at once go only when that very word is named.
-IN_DOUBT = frozenset({"restored-in-doubt", "held-in-doubt", "already-sent", "overwritten"})
-MAY_BE_SENT = "It may have been sent"
-
-
-def in_doubt(row: Row) -> bool:
-    """Tell whether a row's word says that it may have been sent; a HELD row with no room for a word begins so."""
-    wordless = row.status is Status.HELD and not row.error
-    return row.error in IN_DOUBT or (wordless and row.reason.startswith(MAY_BE_SENT))
-
-
-def refused(row: Row, reason: str, now: datetime, who: str) -> Patch:
-    """Put a mail the API refused aside for a person."""
-    return problem(
-        row, Status.FAILED, "refused", f"The mail API refused it: {reason}", now, who, attempts=row.attempts + 1
-    )
-
-
-def overwritten(row: Row, before: Mapping[str, Any], now: datetime, who: str) -> Patch:
-    """Put a mail aside over which somebody saved an older version while it was being sent."""
-    sentence = (
-        "It may have been sent: somebody saved an older version of this row while it was being sent. "
-        "Look for it in the mail API before sending it again."
-    )
-    revision = max(row.revision, whole(before.get("revision"))) + 1
-    patch = problem(row, Status.UNKNOWN, "overwritten", sentence, now, who, revision=revision, by_hand=True)
-    kept = {name: before[name] for name in CLAIM if name in before}
-    return Patch({**patch.assign, **kept}, patch.drop - kept.keys())
-
-
-def sent_meanwhile(row: Row, finished: Mapping[str, Any], now: datetime, who: str) -> Patch:
-    """Put a row aside whose mail was sent while somebody saved or resent it; nothing more goes out by itself."""
-    sentence = (
-        f"This mail was already sent, as delivery {finished.get('delivery_id', 'of unknown id')}, and history has it. "
-        "Nothing more was sent. Cancel the row; a second mail is a new mail."
-    )
-    # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
-    revision = max(row.revision, whole(finished.get("revision"))) + 1
-    return problem(row, Status.HELD, "already-sent", sentence, now, who, revision=revision, by_hand=True)
-
-
-def unreadable(row: Row, what: Problem, now: datetime, who: str) -> Patch:
-    """Put a row aside of which no mail can be made; the reason names the field."""
-    sentence = f"The row cannot be sent as it is: {what}."
-    return problem(row, Status.FAILED, "unreadable", sentence, now, who, by_hand=True)
-
-
-def suppressed(row: Row, why: str, now: datetime, who: str) -> Patch:
-    """Put a mail aside because its recipient bounced before; it was not sent."""
-    sentence = f"Not sent: {why} Lift the address, or send this mail anyway."
-    return problem(row, Status.FAILED, "suppressed", sentence, now, who)
-
-
-def file_lost(row: Row, what: str, now: datetime, who: str) -> Patch:
-    """Put a mail aside of which a file is missing or changed; it was not sent."""
-    return problem(row, Status.FAILED, "file-lost", f"Not sent: {what}", now, who)
-
-
-def filed(row: Row, now: datetime, who: str) -> Patch:
-    """Bring a row whose state a person typed by hand to where people look for that state."""
-    status = row.status or Status.FAILED
-    reason = row.reason or "The state was set by hand."
-    return problem(row, status, row.error or "by-hand", reason, now, who, what="state set by hand", by_hand=True)
-
-
-def doubtful(row: Row, why: str, now: datetime, who: str, window: timedelta) -> Patch:
+def in_doubt(row: Row, why: str, stamp: Stamp, window: timedelta) -> Patch:
     """Note that a mail may have been sent: CHECKING while there are records to look in, else what its policy says.
 
     The first look comes when the lease is over and two clocks can no longer disagree about it: until then a delivery
     with this content may belong to another worker's mail. `claim` stays, so that a late answer still finds the row.
     """
     if not window:
-        return undecided(row, why, now, who, attempts=row.attempts + 1)
-    check(row.status or Status.SENDING, Status.CHECKING)
+        return undecided(row, why, stamp, attempts=row.attempts + 1)
+    now = stamp.now
     first = max(row.due_at or now, now) + CLOCKS_APART
-    sentence = shorten(f"It may have been sent: {why} It is being looked up in the mail API's records.", LONGEST_REASON)
     assign = {
         "status": str(Status.CHECKING),
         "revision": row.revision + 1,
         "attempts": row.attempts + 1,
-        "doubt": shorten(why, LONGEST_REASON),
+        "doubt": stored(why),
         "check_from": row.item.get("claimed_at", clock.text(now)),
         "check_until": clock.text(max(now + window, first)),
-        "reason": sentence,
-        "error": "unknown",
+        **_why(ErrorCode.RECONCILING, {"why": why, "note": Message("reconcile.begun")}, stamp),
         **due(row, first),
-        "timeline": row.with_event(now, who, "in doubt", claimed_at=row.item.get("claimed_at"), reason=why),
+        "timeline": _timeline(row, stamp, EventCode.IN_DOUBT, claimed_at=row.item.get("claimed_at"), why=stored(why)),
     }
-    return Patch(assign, PROBLEM_INDEX | {"deferrals", "looks"})
+    drop = PROBLEM_INDEX | {"deferrals", "looks", LEFT_AS}
+    return Patch(assign, drop, StateChange(Cause.DOUBT, row.status, Status.CHECKING))
 
 
-def worker_died(row: Row) -> str:
-    """Say what is known of a mail whose worker never came back."""
-    return f"the worker that took it at {row.item.get('claimed_at', 'an unknown time')} did not come back."
+# --- A worker died ----------------------------------------------------------------------------------------------------
 
 
-def looked(row: Row, next_look: datetime, note: str, *, counts: bool = True) -> Patch:
-    """Note a look that did not show the mail; it is looked for again."""
-    check(row.status or Status.CHECKING, Status.CHECKING)
-    sentence = f"It may have been sent: {row.item.get('doubt', '')} {note} Looked for again at {clock.text(next_look)}."
-    looks = row.looks + counts
-    assign: dict[str, Any] = {"status": str(Status.CHECKING), "revision": row.revision + 1, "looks": looks}
-    assign |= due(row, next_look)
-    return Patch(assign | {"reason": shorten(sentence, LONGEST_REASON)})
+def worker_died(row: Row, stamp: Stamp, window: timedelta) -> Patch:
+    """Note that the worker of a SENDING row never came back: it is in doubt, or poison when that was not the first."""
+    deaths = row.deaths + 1
+    if deaths >= MOST_DEATHS:
+        return poisoned(row, deaths, stamp)
+    why = Message("worker-died", claimed_at=str(row.item.get("claimed_at", "?")))
+    return in_doubt(row, why, stamp, window).also({"deaths": deaths})
 
 
-def undecided(row: Row, note: str, now: datetime, who: str, attempts: int | None = None) -> Patch:
+def poisoned(row: Row, deaths: int, stamp: Stamp) -> Patch:
+    """Leave a row to a person whose worker died or hung again; it is not read once more."""
+    patch = _problem(row, Cause.POISON, Status.UNKNOWN, ErrorCode.POISON, {"deaths": deaths}, stamp)
+    return patch.also({"deaths": deaths}, patch.drop | CHECK)
+
+
+# --- Reconciliation looks ---------------------------------------------------------------------------------------------
+
+
+def look_begun(row: Row, lease: timedelta, stamp: Stamp) -> Patch:
+    """Note that a look begins, before the row is read: should it kill its worker, the note counts that death."""
+    assign = {"status": str(Status.CHECKING), "revision": row.revision + 1, "deaths": row.deaths + 1}
+    assign |= due(row, stamp.now + lease)
+    return Patch(assign, frozenset(), StateChange(Cause.RECONCILE, row.status, Status.CHECKING))
+
+
+def looked(row: Row, due_at: datetime, code: str, stamp: Stamp, *, counts: bool = True, why: str = "") -> Patch:
+    """Note a look that did not show the mail; it is looked for again at `due_at`. `code`: why, in the catalogue."""
+    note = Message(code, due_at=clock.text(due_at), **({"why": why} if why else {}))
+    assign: dict[str, Any] = {"status": str(Status.CHECKING), "revision": row.revision + 1}
+    assign |= {"looks": row.looks + counts, **due(row, due_at)}
+    assign |= _why(ErrorCode.RECONCILING, {"why": row.item.get("doubt", ""), "note": note}, stamp)
+    change = StateChange(Cause.RECONCILE, row.status, Status.CHECKING)
+    return _look_ended(row, Patch(assign, frozenset(), change))
+
+
+def undecided(row: Row, why: str, stamp: Stamp, attempts: int | None = None) -> Patch:
     """Do as the mail's policy says when nobody can tell whether it was sent: hold it for a person, or send it again."""
-    doubt = str(row.item.get("doubt", "")) if row.status is Status.CHECKING else ""
-    told = " ".join(part for part in (doubt, note) if part)
     tried = row.attempts if attempts is None else attempts
     if row.item.get("on_unknown") != "resend":
-        sentence = f"It may have been sent: {told} Look for it in the mail API before sending it again."
-        patch = problem(row, Status.UNKNOWN, "unknown", sentence, now, who, attempts=tried)
-        return Patch(patch.assign, (patch.drop | CHECK) - {"claim"})
+        patch = _problem(
+            row, Cause.GIVE_UP, Status.UNKNOWN, ErrorCode.UNKNOWN, {"why": why}, stamp, attempts=tried
+        )  # `claim` stays, see below.
+        return _look_ended(row, patch.also({}, (patch.drop | CHECK) - {"claim"}))
     if tried >= ATTEMPTS:
-        sentence = f"Tried {tried} times without a clear answer, which is as often as it may: {told}"
-        patch = problem(row, Status.FAILED, "attempts-used-up", sentence, now, who, attempts=tried)
-        return Patch(patch.assign, patch.drop | CHECK)
-    due_at = backoff.next_try(now, tried)
-    sentence = f"It may have been sent: {told} It is sent again at {clock.text(due_at)}, as the mail's on_unknown says."
-    patch = wait(row, due_at, "resend", sentence, now, who, "to be sent again")
-    assign = {name: value for name, value in patch.assign.items() if name != "deferrals"}
+        details = {"attempts": tried, "why": why}
+        error = ErrorCode.ATTEMPTS_USED_UP
+        patch = _problem(row, Cause.GIVE_UP, Status.FAILED, error, details, stamp, attempts=tried)
+        return _look_ended(row, patch.also({}, CHECK))
+    due_at = backoff.next_try(stamp.now, tried)
+    details = {"why": why, "due_at": clock.text(due_at)}
+    patch = _wait(row, Cause.POLICY, due_at, ErrorCode.RESEND_PLANNED, details, stamp, EventCode.RESEND_PLANNED)
     # `claim` stays: an answer that comes after all still finds its row, as long as no other worker has claimed it.
-    return Patch(assign | {"attempts": tried}, (patch.drop | CHECK | {"deferrals"}) - {"claim"})
+    patch = patch.without("deferrals", "claim").also({"attempts": tried}, CHECK | {"deferrals"})
+    return _look_ended(row, patch)
 
 
-def found(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
+def found(row: Row, delivery_id: str, stamp: Stamp, keep: Retention) -> CheckedRow:
     """Make the history row of a mail that the API's own records show."""
-    timeline = row.with_event(now, who, "found in the mail API's records", delivery_id=delivery_id)
-    done = {"status": str(Status.SENT), "delivery_id": delivery_id, "confirmed_by": "records"}
-    reason = "Accepted by the mail API: found in its records."
-    return finished(row, now, keep) | done | {"timeline": timeline, "reason": reason}
+    timeline = _timeline(row, stamp, EventCode.FOUND, delivery_id=delivery_id)
+    done = {"delivery_id": delivery_id, "confirmed_by": "records", "timeline": timeline}
+    return _finished(row, stamp, keep, StateChange(Cause.FOUND, row.status, Status.SENT), done)
 
 
-def said_sent(row: Row, delivery_id: str, now: datetime, keep: Retention, who: str) -> dict[str, Any]:
+def doubt_of(row: Row) -> object:
+    """Give what put a row in doubt, as it is stored there."""
+    return row.item.get("doubt", "") if row.status is Status.CHECKING else ""
+
+
+# --- A person acts ----------------------------------------------------------------------------------------------------
+
+
+def pending(row: Row, stamp: Stamp, what: EventCode, **details: Any) -> Patch:  # noqa: ANN401  an event's details
+    """Send a row now, because a person says so: its change triggers the stream worker."""
+    assign = {"status": str(Status.PENDING), "revision": row.revision + 1, **due(row, stamp.now + LOST_EVENT)}
+    assign["timeline"] = _timeline(row, stamp, what, **_was(row), **details)
+    drop = PROBLEM_INDEX | CLAIM | CHECK | REASON | {"deferrals", "send_at", "deaths", LEFT_AS}
+    return Patch(assign, drop, StateChange(Cause.RESEND, row.status, Status.PENDING))
+
+
+def scheduled(row: Row, send_at: datetime, stamp: Stamp, what: EventCode, **details: Any) -> Patch:  # noqa: ANN401
+    """Make a row wait for a time a person or the application chose."""
+    why = {"send_at": clock.text(send_at)}
+    patch = _wait(row, Cause.SCHEDULE, send_at, ErrorCode.SCHEDULED, why, stamp, what, **details)
+    drop = PROBLEM_INDEX | {"deferrals", "deaths"}
+    return patch.without("deferrals").also({"send_at": clock.text(send_at)}, drop)
+
+
+def queued(row: Row, stamp: Stamp, batch: str, what: EventCode) -> Patch:
+    """Let a row go in its turn, as one of many: due now, without triggering the stream worker."""
+    assign = {"status": str(Status.WAITING), "revision": row.revision + 1, **due(row, stamp.now)}
+    assign |= _why(ErrorCode.BATCH, {"batch": batch}, stamp)
+    assign["timeline"] = _timeline(row, stamp, what, batch=batch, **_was(row))
+    drop = PROBLEM_INDEX | CLAIM | CHECK | {"deferrals", "send_at", "send_anyway", "deaths", LEFT_AS}
+    return Patch(assign, drop, StateChange(Cause.RESEND, row.status, Status.WAITING))
+
+
+def held(row: Row, stamp: Stamp, note: str) -> Patch:
+    """Keep a mail because a person says so; it never goes by itself, and a doubt about it stays on the row."""
+    doubtful = row.status is Status.UNKNOWN or may_have_been_sent(row)
+    error = ErrorCode.HELD_IN_DOUBT if doubtful else ErrorCode.HELD
+    details = {"who": stamp.who, "note": Message("note.said", note=note) if note else Message("note.none")}
+    return _problem(row, Cause.HOLD, Status.HELD, error, details, stamp, what=EventCode.HELD)
+
+
+def edited(row: Row, mail: Mail, changes: Mapping[str, list[str]], stamp: Stamp) -> Patch:
+    """Save a person's corrections, of the changed fields alone, and leave the row in its state."""
+    content = mail.to_item()
+    assign = {name: content[name] for name in changes if name in content}
+    assign |= {"revision": row.revision + 1}
+    assign |= {"timeline": _timeline(row, stamp, EventCode.EDITED, changes=dict(changes))}
+    drop = frozenset(changes) - content.keys()
+    if row.status in DUE and row.due_at:
+        assign |= due(Row(content | {"id": row.id}), row.due_at)
+    if row.status in PROBLEMS:
+        assign |= {LEFT_AS: left_as(Patch(assign, drop).applied(row.item))}
+    return Patch(assign, drop)
+
+
+def cancelled(row: Row, stamp: Stamp, keep: Retention, batch: str = "") -> CheckedRow:
+    """Make the history row of a mail a person or the application called back; its timeline tells what was known."""
+    named = {"batch": batch} if batch else {}
+    timeline = _timeline(row, stamp, EventCode.CANCELLED, **_was(row), **named)
+    done = {"timeline": timeline, "details": {"who": stamp.who, **named}}
+    return _finished(row, stamp, keep, StateChange(Cause.CANCEL, row.status, Status.CANCELLED), done)
+
+
+def confirmed(row: Row, delivery_id: str, stamp: Stamp, keep: Retention) -> CheckedRow:
     """Make the history row of a mail of which a person says that it was sent."""
-    timeline = row.with_event(now, who, "confirmed as sent", delivery_id=delivery_id, reason=row.reason)
-    done = {"status": str(Status.SENT), "confirmed_by": who, "timeline": timeline, "reason": f"Sent, says {who}."}
-    return finished(row, now, keep) | done | ({"delivery_id": delivery_id} if delivery_id else {})
+    timeline = _timeline(row, stamp, EventCode.CONFIRMED, delivery_id=delivery_id, **_was(row))
+    done = {"confirmed_by": stamp.who, "timeline": timeline} | ({"delivery_id": delivery_id} if delivery_id else {})
+    return _finished(row, stamp, keep, StateChange(Cause.CONFIRM, row.status, Status.SENT), done)
 
 
-# What a row of history has and none of the outbox may have: indexes, the end of its time, what became of it.
-HISTORY_ONLY = frozenset({"finished_at", "day", "recipient", "expires_at", "delivery_id", "confirmed_by"})
-# What a late answer of the mail API leaves in the timeline of a mail that history already has.
-SENT_AFTERWARDS = "sent a second time"
-REOPENED = "reopened"
-# Where the event of a cancel has what the row said of itself then.
-SAID = (("status", "was"), ("error", "error"), ("reason", "reason"))
+def reopened(row: Row, stamp: Stamp) -> tuple[dict[str, Any], Patch]:
+    """Give a cancelled mail without what only history has, and the patch that makes it HELD in the outbox.
+
+    It never goes by itself. A doubt about it comes back with it: what was known when it was cancelled stands in its
+    timeline, and where that is gone, or does not tell, nobody knows whether it was sent.
+    """
+    base = {name: value for name, value in row.item.items() if name not in HISTORY_ONLY}
+    error = ErrorCode.HELD_IN_DOUBT if was_in_doubt(row) else ErrorCode.REOPENED
+    details = {"who": stamp.who, "note": Message("note.none")}
+    patch = _problem(row, Cause.REOPEN, Status.HELD, error, details, stamp, what=EventCode.REOPENED)
+    return base, patch.also({}, CHECK)
 
 
-def refusal(row: Row) -> str:
+def why_not_reopened(row: Row) -> str:
     """Give why a mail of history cannot be reopened; empty if it can."""
     if row.status is not Status.CANCELLED:
         return "only CANCELLED mails are"
@@ -450,32 +380,207 @@ def refusal(row: Row) -> str:
         return "history does not keep what mails said"
     if row.item.get("resent_as"):
         return "it was sent again as another mail already; then there would be two"
-    if sent := next((event for event in row.timeline if event.get("what") == SENT_AFTERWARDS), None):
-        return f"it was sent after all, as delivery {sent.get('delivery_id', 'of unknown id')}"
+    if twice := next((event for event in row.timeline if event.get("what") == EventCode.SENT_TWICE), None):
+        return f"it was sent after all, as delivery {twice.get('delivery_id', 'of unknown id')}"
     return ""
 
 
-def reopened(row: Row, now: datetime, who: str) -> tuple[dict[str, Any], Patch]:
-    """Give a cancelled mail without what only history has, and the patch that makes it HELD in the outbox."""
-    word, sentence = REOPENED, f"Reopened by {who}."
-    if was_in_doubt(row):
-        word, sentence = "held-in-doubt", f"{MAY_BE_SENT}. {sentence}"
-    base = {name: value for name, value in row.item.items() if name not in HISTORY_ONLY}
-    patch = problem(row, Status.HELD, word, sentence, now, who, what=REOPENED)
-    return base, Patch(patch.assign, patch.drop | CHECK)
+def may_have_been_sent(row: Row) -> bool:
+    """Tell whether a row's code says that it may have been sent; a HELD row with no room for a code may have been."""
+    return row.error in IN_DOUBT or (row.status is Status.HELD and not row.error)
 
 
 def was_in_doubt(row: Row) -> bool:
     """Tell whether a cancelled mail may have been sent before, as far as anybody knows."""
-    event = _cancel(row)
-    was = Row({name: event[key] for name, key in SAID if key in event})
-    silent = not (was.error or was.reason or was.status is Status.PENDING)
-    doubtful = (
-        was.status in {None, Status.UNKNOWN} or in_doubt(was) or MAY_BE_SENT.removeprefix("It ") in was.reason.lower()
-    )
-    return silent or doubtful or "delivery_id" in row.item
+    event = next((event for event in reversed(row.timeline) if event.get("what") == EventCode.CANCELLED), None)
+    if event is None:
+        # A full row had no room for its timeline.
+        return True
+    was, error = state_of(event.get("was")), event.get("error", "")
+    doubtful = was in {None, Status.UNKNOWN} or error in IN_DOUBT or error == ErrorCode.RESEND_PLANNED
+    return doubtful or (not error and was is not Status.PENDING) or "delivery_id" in row.item
 
 
-def _cancel(row: Row) -> Event:
-    """Find the event that tells how the mail was cancelled; empty where a full row had no room for its timeline."""
-    return next((event for event in reversed(row.timeline) if event.get("what") == "cancelled"), {})
+# --- A person edited the row by hand ----------------------------------------------------------------------------------
+
+
+def unreadable(row: Row, problems: Sequence[Problem], stamp: Stamp, cause: Cause = Cause.REPAIR) -> Patch:
+    """Leave a row to a person of which no mail can be made; the reason names every field that is wrong."""
+    told = [{"field": problem.field, "rule": problem.rule} for problem in problems]
+    return _problem(row, cause, Status.FAILED, ErrorCode.UNREADABLE, {"problems": told}, stamp)
+
+
+def reserved(row: Row, stamp: Stamp) -> Patch:
+    """Leave a row to a person whose id belongs to the service: sent, it would be shown in no list."""
+    details = {"prefix": places.OURS}
+    return _problem(row, Cause.REPAIR, Status.FAILED, ErrorCode.RESERVED_ID, details, stamp)
+
+
+def inserted(row: Row, stamp: Stamp) -> Patch:
+    """Say on a row that was inserted in a state which never sends by itself what to do: a copied table mails nobody.
+
+    One that was copied while its mail was being sent may have been sent: UNKNOWN.
+    """
+    status = row.status if row.status in PROBLEMS and row.status else Status.UNKNOWN
+    details = {"status": str(row.status)}
+    patch = _problem(row, Cause.REPAIR, status, ErrorCode.INSERTED, details, stamp, what=EventCode.STATE_SET_BY_HAND)
+    return patch.also({}, CHECK)
+
+
+def overwritten(row: Row, before: Mapping[str, Any], stamp: Stamp) -> Patch:
+    """Leave a mail to a person over which somebody saved an older version while it was being sent."""
+    revision = max(row.revision, whole(before.get("revision"))) + 1
+    patch = _problem(row, Cause.REPAIR, Status.UNKNOWN, ErrorCode.OVERWRITTEN, {}, stamp)
+    kept = {name: before[name] for name in CLAIM if name in before}
+    return patch.also({"revision": revision, **kept})
+
+
+def left_the_outbox(row: Row, there: Mapping[str, Any], stamp: Stamp) -> Patch:
+    """Leave a row to a person whose mail history has: somebody saved or resent it meanwhile. Nothing more is sent."""
+    # Above every revision the send has used, so that this is not taken for one more older version saved by hand.
+    revision = max(row.revision, whole(there.get("revision"))) + 1
+    error, details = ErrorCode.ALREADY_SENT, {"delivery_id": str(there.get("delivery_id", "?"))}
+    if there.get("status") == Status.CANCELLED:
+        error, details = ErrorCode.ALREADY_CANCELLED, {}
+    patch = _problem(row, Cause.REPAIR, Status.HELD, error, details, stamp)
+    return patch.also({"revision": revision}, CHECK)
+
+
+def filed(row: Row, stamp: Stamp) -> Patch:
+    """Bring a row whose state a person typed by hand to where people look for that state."""
+    known = row.error in set(ErrorCode) and isinstance(row.item.get("details"), Mapping)
+    error = ErrorCode(row.error) if known else ErrorCode.SET_BY_HAND
+    details = row.item["details"] if known else {}
+    what = EventCode.STATE_SET_BY_HAND
+    return _problem(row, Cause.REPAIR, row.status or Status.FAILED, error, details, stamp, what=what)
+
+
+def restored(row: Row, error: ErrorCode, details: Mapping[str, Any], stamp: Stamp, what: EventCode) -> Patch:
+    """Hold a row of a copy, whatever its state: nothing of it is due, claimed or being looked up any more."""
+    return _problem(row, Cause.QUARANTINE, Status.HELD, error, details, stamp, what=what).also({}, CHECK)
+
+
+# --- What they have in common -----------------------------------------------------------------------------------------
+
+
+def due(row: Row, due_at: datetime) -> dict[str, Any]:
+    """Give the attributes by which dispatch finds a row at a moment."""
+    return {"lane": places.lane(row.id, urgent=row.urgent), "due_at": clock.text(due_at)}
+
+
+def smaller(patch: Patch) -> list[Patch]:
+    """Give ever smaller forms of a patch, for a row that has no room left; each can still be found by its state."""
+    keys = {"status", "revision", "attempts", "deaths", "check_from", "check_until"} | DUE_INDEX | PROBLEM_INDEX
+    index = {name: patch.assign[name] for name in keys if name in patch.assign}
+    why, timeline = str(patch.assign.get("reason", "")), patch.assign.get("timeline")
+    recent = {"timeline": timeline[-5:]} if isinstance(timeline, list) else {}
+    code = {"error": patch.assign["error"]} if "error" in patch.assign else {}
+    if len(str(patch.assign.get("details", {}))) <= SHORT_DETAILS:
+        # Such as the batch that wrote the row, which it must not meet again.
+        code |= {"details": patch.assign["details"]} if "details" in patch.assign else {}
+    drop = patch.drop | {"timeline", "deferrals", "details", LEFT_AS}
+    return [
+        patch,
+        patch.without(LEFT_AS).also(recent, frozenset({LEFT_AS})),
+        Patch(index | code | {"reason": shorten(why, 120)}, drop, patch.change),
+        Patch(index | {"reason": shorten(why, 60)}, drop | {"error"}, patch.change),
+        Patch(index | {"reason": shorten(why, 60)}, drop | {"error", "fingerprint"}, patch.change),
+    ]
+
+
+def _why(error: ErrorCode, details: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
+    """Give the attributes that say why: the code, its parameters, and the sentence for whoever looks at the raw row."""
+    kept = stored(details)
+    said = reason({"error": str(error), "details": kept}, stamp.language)
+    return {"error": str(error), "details": kept, "reason": said}
+
+
+def _timeline(row: Row, stamp: Stamp, what: EventCode, **details: Any) -> list[Event]:  # noqa: ANN401  as above
+    """Give the timeline with one more event, after one of what a person changed by hand since the last write."""
+    if changed := hand_edits(row.item):
+        row = Row({**row.item, "timeline": row.with_event(stamp.now, BY_HAND, EventCode.CHANGED_BY_HAND, of=changed)})
+    return row.with_event(stamp.now, stamp.who, what, **details)
+
+
+def _was(row: Row) -> dict[str, Any]:
+    """Give what a row said of itself, for the event that ends it."""
+    return {name: row.item.get(key) for name, key in (("was", "status"), ("error", "error"), ("details", "details"))}
+
+
+def _problem(  # noqa: PLR0913  a dead letter has who, when, what and why
+    row: Row,
+    cause: Cause,
+    status: Status,
+    error: ErrorCode,
+    details: Mapping[str, Any],
+    stamp: Stamp,
+    *,
+    what: EventCode | None = None,
+    attempts: int | None = None,
+) -> Patch:
+    """Leave a row to a person, in the problems index, with the reason on it."""
+    change = StateChange(cause, row.status, status)
+    assign: dict[str, Any] = {
+        "status": str(status),
+        "revision": row.revision + 1,
+        "problem": str(status),
+        "problem_at": clock.text(stamp.now),
+        **_why(error, details, stamp),
+    }
+    if attempts is not None:
+        assign["attempts"] = attempts
+    told = {"error": str(error), "details": assign["details"], "claimed_at": row.item.get("claimed_at")}
+    assign["timeline"] = _timeline(row, stamp, what or EventCode(status.lower()), **told)
+    # A leave to send to a suppressed address ends with the try it was given for.
+    drop = DUE_INDEX | CLAIM | {"deferrals", "send_anyway"}
+    assign[LEFT_AS] = left_as({**row.item, **assign})
+    return Patch(assign, drop, change)
+
+
+def _wait(  # noqa: PLR0913  as above
+    row: Row,
+    cause: Cause,
+    due_at: datetime,
+    error: ErrorCode,
+    details: Mapping[str, Any],
+    stamp: Stamp,
+    what: EventCode = EventCode.DEFERRED,
+    **told: Any,  # noqa: ANN401  an event's details
+) -> Patch:
+    """Let a row wait for a moment, with the reason on it."""
+    assign: dict[str, Any] = {
+        "status": str(Status.WAITING),
+        "revision": row.revision + 1,
+        "deferrals": row.deferrals + (error is not ErrorCode.DEPENDENCY_UNAVAILABLE),
+        **_why(error, details, stamp),
+        **due(row, due_at),
+    }
+    assign["timeline"] = _timeline(row, stamp, what, error=str(error), details=assign["details"], **told)
+    return Patch(assign, CLAIM | {LEFT_AS}, StateChange(cause, row.status, Status.WAITING))
+
+
+def _look_ended(row: Row, patch: Patch) -> Patch:
+    """Take back the death that a look has noted at its beginning: it has come to an end."""
+    if row.status is not Status.CHECKING:
+        return patch
+    deaths = row.deaths - 1
+    return patch.also({"deaths": deaths}) if deaths > 0 else patch.also({}, frozenset({"deaths"}))
+
+
+def _finished(row: Row, stamp: Stamp, keep: Retention, change: StateChange, done: Mapping[str, Any]) -> CheckedRow:
+    """Make the row of history from the row it was."""
+    gone = CLAIM | DUE_INDEX | PROBLEM_INDEX | CHECK | {"error", "details", "deferrals", "deaths", LEFT_AS}
+    gone |= {"delivery_id", "confirmed_by", "send_anyway"}
+    if not keep.bodies:
+        gone |= set(BODY)
+    item = {name: value for name, value in row.item.items() if name not in gone}
+    item |= {
+        "status": str(change.after),
+        "revision": row.revision + 1,
+        "finished_at": clock.text(stamp.now),
+        "day": places.day(row.id, stamp.now),
+        "recipient": places.recipient(row.item.get("to", "")),
+        "expires_at": int((stamp.now + timedelta(days=keep.days)).timestamp()),
+        **done,
+    }
+    return CheckedRow(item | {"reason": reason(item, stamp.language)}, change)

@@ -26,6 +26,11 @@ def version(item: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:LENGTH]
 
 
+def digest(value: Any, length: int) -> str:  # noqa: ANN401  whatever a row holds
+    """Give so many hexadecimal digits that change with a value."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:length]
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401  whatever a row holds
     """Turn a value into JSON in which what DynamoDB tells apart is told apart, and nothing else."""
     if isinstance(value, Mapping):

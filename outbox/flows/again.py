@@ -11,7 +11,8 @@ from typing import Any
 
 from outbox.core import places, transitions
 from outbox.core.bounce import DROP, HARD
-from outbox.core.change import Patch, seen
+from outbox.core.change import CheckedRow, Patch, seen
+from outbox.core.codes import EventCode
 from outbox.core.errors import (
     ChangedMeanwhile,
     InvalidMail,
@@ -23,10 +24,12 @@ from outbox.core.errors import (
     WrongState,
 )
 from outbox.core.mail import Mail
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import FINISHED, Status
 from outbox.core.text import shorten
+from outbox.core.transitions import Stamp
 from outbox.flows.files import Stored, complete, copied, needs_bucket
 from outbox.flows.find import anywhere
 from outbox.flows.history import bounces_of
@@ -46,6 +49,7 @@ class Again:
     store: Store
     files: Files | None
     clock: Clock
+    language: Language = "en"
 
     def __call__(  # noqa: PLR0913  each is one thing a person says
         self,
@@ -65,7 +69,7 @@ class Again:
         `WrongState`, `InvalidMail`, `FileLost`; `MissingSettings` when its files lie in an unknown bucket.
         """
         check_who(who)
-        new: Item | None = None
+        new: CheckedRow | None = None
         for _ in range(TRIES):
             origin = self._origin(mail_id, new, asked)
             if isinstance(origin, Mapping):
@@ -111,20 +115,21 @@ class Again:
             word = str(row.get("status", "without a state"))
             raise WrongState(mail_id, word, "made a new mail of", "it is still in the outbox, where it can be edited")
 
-    def _new(self, old: Row, who: str, to: str | None, *, anyway: bool) -> dict[str, Any]:
+    def _new(self, old: Row, who: str, to: str | None, *, anyway: bool) -> CheckedRow:
         """Make the row of the new mail, its files copied: they expire by themselves if it is never written."""
         now = self.clock()
         mail, mail_id = self._mail(old, to), places.new_id(now)
         stored = copied(self._bucket(), mail, mail_id, now) if needs_bucket(mail) else Stored(mail)
-        item = transitions.new(stored.mail, mail_id, now, None, who, stored.body)
-        item |= {"resend_of": old.id, "timeline": Row({}).with_event(now, who, "resent from history", of=old.id)}
-        return item | ({ANYWAY: places.recipient(item["to"])} if anyway else {})
+        item = transitions.new(stored.mail, mail_id, Stamp(now, who, self.language), None, stored.body)
+        timeline = Row({}).with_event(now, who, EventCode.COPIED_FROM, of=old.id)
+        leave = {ANYWAY: places.recipient(item["to"])} if anyway else {}
+        return item.also({"resend_of": old.id, "timeline": timeline, **leave})
 
     def _mail(self, old: Row, to: str | None) -> Mail:
         try:
             mail = (complete(self._bucket(), old) if "body" in old.item else old).mail()
         except RowBroken as broken:
-            raise InvalidMail([broken.problem]) from None
+            raise InvalidMail(broken.problems) from None
         return mail if to is None else mail.but(to=to, cc=(), bcc=())
 
     def _bucket(self) -> Files:
@@ -164,7 +169,7 @@ def _noted(old: Row, new: Item, now: datetime, who: str, asked: str) -> Patch:
     """Note the new mail on the old one; not to whom it goes: that other person may ask to be forgotten."""
     link = {"id": new["id"], "at": new["created_at"], "who": who} | ({"asked": asked} if asked else {})
     assign: dict[str, Any] = {"revision": old.revision + 1, "resent_as": [*_links(old), link][-MOST_LINKS:]}
-    return Patch(assign | {"timeline": old.with_event(now, who, "resent", resent_as=new["id"])})
+    return Patch(assign | {"timeline": old.with_event(now, who, EventCode.COPIED_TO, resent_as=new["id"])})
 
 
 def _came_back(bounce: Item) -> str:

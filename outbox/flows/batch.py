@@ -22,6 +22,7 @@ from typing import Any
 
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest, OutboxError
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Page, Register, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
@@ -92,6 +93,7 @@ class Batches:
     threads: int = THREADS
     judge: Judge = retried
     look: int | None = None
+    language: Language = "en"
 
     def preview(self, where: Where, limit: int = 5, action: Action = RESEND) -> Preview:
         """Count the rows that an action would meet, up to 100,000, and show some; changes nothing."""
@@ -162,7 +164,16 @@ class Batches:
         action = Action.of_json(item["action"])
         number = int(item.get("pages", 0))
         deed = Deed(
-            self.store, self.clock, self.keep, batch, who or str(item["who"]), started, where, action, number > 0
+            self.store,
+            self.clock,
+            self.keep,
+            batch,
+            who or str(item["who"]),
+            started,
+            where,
+            action,
+            number > 0,
+            self.language,
         )
         pages = self._pages(batch, number, where, started)
         run = Run(

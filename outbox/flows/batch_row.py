@@ -7,12 +7,15 @@ from typing import Any, Literal, get_args
 
 from outbox.core import clock, transitions
 from outbox.core.change import Patch, seen
+from outbox.core.codes import ErrorCode, EventCode
 from outbox.core.errors import InvalidMail, InvalidRequest, Lost, TooLarge
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import DUE, IN_FLIGHT, Status
 from outbox.core.text import shorten
+from outbox.core.transitions import Stamp
 from outbox.flows.correct import Changes, changes, corrected, corrections
 from outbox.flows.where import Where
 from outbox.flows.write import finish, write
@@ -28,7 +31,6 @@ MEANWHILE, OTHER, SENT, SAME, ROOM = (
     "needs no correction",
     "has no room left (400 KB)",
 )
-ALREADY_SENT = "already-sent"
 DOUBT = "may have been sent: give ids to mean them"
 
 
@@ -64,7 +66,7 @@ class Action:
         """Give why a row that is meant is left alone because of its error; empty if it is not."""
         if not self.sends:
             return ""
-        return SENT if row.error == ALREADY_SENT else doubtful(row, where, by_ids=by_ids)
+        return SENT if row.error == ErrorCode.ALREADY_SENT else doubtful(row, where, by_ids=by_ids)
 
     def as_json(self) -> dict[str, Any]:
         """Give the same in plain values."""
@@ -78,7 +80,7 @@ class Action:
 
 def doubtful(row: Row, where: Where, *, by_ids: bool) -> str:
     """Give why a row is not sent as one of many: it may have been, and nobody named its error or its id."""
-    if by_ids or not transitions.in_doubt(row) or (where.error and where.error == row.error):
+    if by_ids or not transitions.may_have_been_sent(row) or (where.error and where.error == row.error):
         return ""
     return f"may have been sent: give error={row.error} or ids to mean them" if row.error else DOUBT
 
@@ -96,6 +98,7 @@ class Deed:
     where: Where
     action: Action
     by_ids: bool = False
+    language: Language = "en"
 
     def __call__(self, mail_id: str, *, again: bool) -> str:
         """Do it; give DONE, EARLIER or why not. `again`: this row may have been met without having been counted."""
@@ -132,23 +135,19 @@ class Deed:
             return self._edit(row)
         expect = seen(row.item, "revision", "status")
         if self.action.kind == "cancel":
-            finished = transitions.cancelled(row, self.clock(), self.keep, self.who)
-            # A full row loses its timeline there, and keeps its reason.
-            reason = f"Cancelled by {self.who} in batch {self.batch}."
-            named_twice = {"timeline": self._marked(finished["timeline"]), "reason": reason}
-            finish(self.store, row.id, expect, finished | named_twice)
+            finish(self.store, row.id, expect, transitions.cancelled(row, self._stamp(), self.keep, self.batch))
         else:
             write(self.store, row, expect, self._patch(row))
         return DONE
 
     def _patch(self, row: Row) -> Patch:
-        now = self.clock()
+        stamp = self._stamp()
         if self.action.kind == "hold":
-            return self._with_mark(transitions.held(row, now, self.who, self.action.note))
-        if self.action.kind == "release" and row.send_at and row.send_at > now:
-            return transitions.scheduled(row, row.send_at, now, self.who, "released", batch=self.batch)
-        what = "released" if self.action.kind == "release" else "sent again"
-        return transitions.queued(row, now, self.who, self.batch, what)
+            return self._with_mark(transitions.held(row, stamp, self.action.note))
+        if self.action.kind == "release" and row.send_at and row.send_at > stamp.now:
+            return transitions.scheduled(row, row.send_at, stamp, EventCode.RELEASED, batch=self.batch)
+        what = EventCode.RELEASED if self.action.kind == "release" else EventCode.RESENT
+        return transitions.queued(row, stamp, self.batch, what)
 
     def _edit(self, row: Row) -> str:
         changed = changes(corrections(self.action.set), row.item)
@@ -159,8 +158,9 @@ class Deed:
         except InvalidMail as wrong:
             return f"cannot be: {shorten(str(wrong), 200)}"
         if self.action.send:
-            then = transitions.queued(Row(patch.applied(row.item)), self.clock(), self.who, self.batch)
-            patch = Patch({**patch.assign, **then.assign}, (patch.drop - then.assign.keys()) | then.drop)
+            then = transitions.queued(Row(patch.applied(row.item)), self._stamp(), self.batch, EventCode.RESENT)
+            drop = (patch.drop - then.assign.keys()) | then.drop
+            patch = Patch({**patch.assign, **then.assign}, drop, then.change)
         try:
             self.store.update(row.id, seen(row.item, "revision", "status", *changed), patch)
         except TooLarge:
@@ -171,18 +171,21 @@ class Deed:
         mail = corrected(row, changed)
         content = mail.to_item()
         differing = {name: [_brief(row.item.get(name)), _brief(content.get(name))] for name in sorted(changed)}
-        return self._with_mark(transitions.edited(row, mail, self.clock(), self.who, differing))
+        return self._with_mark(transitions.edited(row, mail, differing, self._stamp()))
 
     def _with_mark(self, patch: Patch) -> Patch:
-        return Patch({**patch.assign, "timeline": self._marked(patch.assign["timeline"])}, patch.drop)
+        *before, event = patch.assign["timeline"]
+        return patch.also({"timeline": [*before, {**event, "batch": self.batch}]})
 
-    def _marked(self, timeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [*timeline[:-1], {**timeline[-1], "batch": self.batch}]
+    def _stamp(self) -> Stamp:
+        return Stamp(self.clock(), self.who, self.language)
 
 
 def named(row: Row, batch: str) -> bool:
-    """Tell whether a batch has written this row: its timeline says so, or the reason where no room was left for one."""
-    return any(event.get("batch") == batch for event in row.timeline) or batch in row.reason
+    """Tell whether a batch has written this row: its timeline says so, or its details where no room was left for one."""
+    details = row.item.get("details")
+    named_there = isinstance(details, Mapping) and details.get("batch") == batch
+    return named_there or any(event.get("batch") == batch for event in row.timeline)
 
 
 def _brief(value: object) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from outbox.core.change import CheckedRow
 from outbox.core.errors import AlreadyThere, NotWritten, OutboxError, TooLarge
 from outbox.core.row import Item
 from outbox.flows.enqueue import Draft, Enqueue, Made, Receipt
@@ -97,7 +98,7 @@ class Writer:
                 if verdict == "refused" or not self.limit.rest(tries):
                     return _not_written("the table did not take it", error, certain=not doubtful)
 
-    def _together(self, rows: Sequence[Item]) -> dict[str, Exception]:
+    def _together(self, rows: Sequence[CheckedRow]) -> dict[str, Exception]:
         """Write rows whose ids are new; give the error of each that did not go in, by id."""
         tries = 0
         while rows:
@@ -116,13 +117,13 @@ class Writer:
                 return _all(rows, _not_written("the table had no capacity for it", cause, certain=True))
         return {}
 
-    def _halves(self, rows: Sequence[Item], error: TooLarge) -> dict[str, Exception]:
+    def _halves(self, rows: Sequence[CheckedRow], error: TooLarge) -> dict[str, Exception]:
         if len(rows) == 1:
             return _all(rows, error)
         middle = len(rows) // 2
         return self._together(rows[:middle]) | self._together(rows[middle:])
 
-    def _each(self, rows: Sequence[Item], *, doubtful: bool) -> dict[str, Exception]:
+    def _each(self, rows: Sequence[CheckedRow], *, doubtful: bool) -> dict[str, Exception]:
         """Write rows of a call without a clear answer, each only if neither outbox nor history has it by now."""
         queue, errors, tries = deque(rows), dict[str, Exception](), 0
         while queue:

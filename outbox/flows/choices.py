@@ -47,5 +47,5 @@ def _possible(row: Row, choice: Choice) -> bool:
     if choice is Choice.ANYWAY:
         return row.error == SUPPRESSED
     if choice is Choice.REOPEN:
-        return not transitions.refusal(row)
+        return not transitions.why_not_reopened(row)
     return choice is not Choice.ANEW or can_be_resent(row)

@@ -75,7 +75,7 @@ def corrected(row: Row, changed: Changes) -> Mail:
     try:
         return mail_of(whole)
     except RowBroken as broken:
-        raise InvalidMail([broken.problem]) from None
+        raise InvalidMail(broken.problems) from None
 
 
 def _read(typed: str) -> Correction:

@@ -8,13 +8,12 @@ from datetime import datetime
 import structlog
 
 from outbox.core import clock
+from outbox.core.codes import ErrorCode
 from outbox.core.doorbell import Ask, Doorbell
 from outbox.flows.explain import explain
-from outbox.flows.send import Outcome, Sender, stopped_sentence
+from outbox.flows.send import Result, Sender
 
 log = structlog.get_logger()
-
-OVER_THE_RATE = "The mail API's rate is used up for the moment; it goes in its turn."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,9 @@ class Deliver:
                 for mail_id, positions in by_mail.items()
             ]
         outcomes = {position: answer.result() for position, answer in answers}
-        if any(Outcome.WAITING in outcome for outcome in outcomes.values()):
+        if any(Result.WAITING in outcome for outcome in outcomes.values()):
             self._start_dispatch()
-        return {position for position, outcome in outcomes.items() if Outcome.NO_TIME in outcome}
+        return {position for position, outcome in outcomes.items() if Result.NO_TIME in outcome}
 
     def _slots(self, mails: Iterable[Sequence[Doorbell]]) -> Mapping[str, datetime]:
         """Book one slot a mail that is to be sent, urgent mails first; a mail without one must wait."""
@@ -64,29 +63,31 @@ class Deliver:
                 slots |= dict(zip(ids, self.sender.limiter.book(len(ids), urgent=urgent), strict=False))
         return slots
 
-    def _answer(self, doorbells: Sequence[Doorbell], slot: datetime | None, deadline: float) -> set[Outcome]:
+    def _answer(self, doorbells: Sequence[Doorbell], slot: datetime | None, deadline: float) -> set[Result]:
         try:
             return {self._answer_one(doorbell, slot, deadline) for doorbell in doorbells}
         except Exception:
             log.exception("deliver.failed", id=doorbells[0].id)
-            return {Outcome.NO_TIME}
+            return {Result.NO_TIME}
 
-    def _answer_one(self, doorbell: Doorbell, slot: datetime | None, deadline: float) -> Outcome:
+    def _answer_one(self, doorbell: Doorbell, slot: datetime | None, deadline: float) -> Result:
         sender = self.sender
         if doorbell.ask is Ask.EXPLAIN:
-            explain(sender.store, sender.clock, doorbell.id, doorbell.before, sender.who)
-            return Outcome.STALE
+            explain(sender.store, sender.stamp(), doorbell.id, doorbell.before)
+            return Result.STALE
+        if (kept := sender.keep_send_at(doorbell.seen)) is not None:
+            return Result.STALE if kept is Result.WAITING else kept
         if reason := sender.switch.stopped():
-            # Not told apart from over the rate: a stopped line has nothing for dispatch to do.
-            outcome = sender.postpone(doorbell.seen, "stopped", stopped_sentence(reason))
-            return Outcome.STALE if outcome is Outcome.WAITING else outcome
+            # Not told apart from over the rate: while sending is paused there is nothing for dispatch to do.
+            result = sender.postpone(doorbell.seen, ErrorCode.PAUSED, why=reason)
+            return Result.STALE if result is Result.WAITING else result
         if slot is None:
-            return sender.postpone(doorbell.seen, "over-rate", OVER_THE_RATE)
-        outcome = sender.send(doorbell.seen, slot, deadline)
-        if outcome is Outcome.NO_TIME and clock.parse(doorbell.seen.get("due_at")) is None:
+            return sender.postpone(doorbell.seen, ErrorCode.OVER_RATE)
+        result = sender.send(doorbell.seen, slot, deadline)
+        if result is Result.NO_TIME and clock.parse(doorbell.seen.get("due_at")) is None:
             # A person's wish on a row that dispatch would not find: the stream gives it up after a few tries.
-            return sender.postpone(doorbell.seen, "no-time", "A worker ran out of time; due at once.")
-        return outcome
+            return sender.postpone(doorbell.seen, ErrorCode.NO_TIME)
+        return result
 
     def _start_dispatch(self) -> None:
         try:

@@ -8,18 +8,19 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import transitions
+from outbox.core import places, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
+from outbox.core.message import Message
 from outbox.core.ports import Due, Register
 from outbox.core.rate import URGENT_LOOK_AHEAD
 from outbox.core.row import Row
-from outbox.core.states import DUE, PROBLEMS, Status
+from outbox.core.states import DUE, Status
 from outbox.flows.due import DueRows
 from outbox.flows.explain import explain
 from outbox.flows.lease import Lease
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.flows.send import Sender
 from outbox.flows.write import write
 
@@ -40,7 +41,7 @@ class Dispatch:
     """
 
     sender: Sender
-    look_up: LookUp
+    reconcile: Reconcile
     register: Register
     start_dispatch: Callable[[], None]
     threads: int
@@ -115,20 +116,19 @@ class Dispatch:
         if item is None or item.get("due_at") != entry.due_at:
             return "stale"
         row = Row(item)
-        if row.status in DUE and lost(item) is None:
+        if lost(item) or not places.is_mail(entry.id):
+            return "explained" if explain(sender.store, sender.stamp(), entry.id, None) else "stale"
+        if row.status in DUE:
             return sender.send(item, slot, deadline).name.lower()
-        if row.status is Status.CHECKING:
-            return self.look_up(row, slot) if sender.look_up_window else self._undecided(row)
         if row.status is Status.SENDING:
-            now, window = sender.clock(), sender.look_up_window
-            return self._write(row, transitions.doubtful(row, transitions.worker_died(row), now, sender.who, window))
-        if row.status in PROBLEMS:
-            return self._write(row, transitions.filed(row, sender.clock(), sender.who))
-        return "explained" if explain(sender.store, sender.clock, entry.id, {}, sender.who) else "stale"
+            return self._write(row, transitions.worker_died(row, sender.stamp(), sender.terms.window))
+        if row.status is Status.CHECKING:
+            return self.reconcile(row, slot) if sender.terms.window else self._undecided(row)
+        return self._write(row, transitions.filed(row, sender.stamp()))
 
     def _undecided(self, row: Row) -> str:
-        note = "The look-up in the mail API's records is switched off."
-        return self._write(row, transitions.undecided(row, note, self.sender.clock(), self.sender.who))
+        why = Message("reconcile.off", doubt=transitions.doubt_of(row))
+        return self._write(row, transitions.undecided(row, why, self.sender.stamp()))
 
     def _write(self, row: Row, patch: Patch) -> str:
         try:

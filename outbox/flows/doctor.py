@@ -15,11 +15,13 @@ from outbox.core import clock, places
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.core.text import shorten
+from outbox.core.transitions import Stamp
 from outbox.flows.explain import explain
 from outbox.flows.find import expired
 
@@ -61,6 +63,7 @@ class Doctor:
     clock: Clock
     keep: Retention
     files: Files | None = None
+    language: Language = "en"
 
     def __call__(
         self, who: str = "doctor", *, repair: bool = False, pages: int | None = None, progress: Progress | None = None
@@ -96,7 +99,7 @@ class Doctor:
     def _unsent(self, item: Item, who: str, repair: bool) -> Iterator[Finding]:  # noqa: FBT001  one of two looks
         row, mail_id = Row(item), str(item["id"])
         if missing := lost(item):
-            done = repair and explain(self.store, self.clock, mail_id, {}, who)
+            done = repair and explain(self.store, Stamp(self.clock(), who, self.language), mail_id, None)
             sentence = f"Neither an index nor a doorbell finds it: its {missing} is missing or odd."
             yield Finding(OUTBOX, mail_id, "lost", sentence, MADE_VISIBLE if done else "")
         elif row.status is Status.PENDING and (why := self._unheard(row)):

@@ -7,7 +7,6 @@ from outbox.core.errors import InvalidMail, Problem, RowBroken
 from outbox.core.mail import BODY, FIELDS, Mail
 from outbox.core.row import Row, mail_of
 from outbox.core.text import shorten
-from outbox.flows.faults import faults
 
 NOTHING: tuple[Any, ...] = (None, "", [], {})
 EDITABLE = tuple(name for name in FIELDS if name != "attachments")
@@ -30,8 +29,8 @@ def changed(row: Row, changes: Mapping[str, Any]) -> Mail:
         whole = {"text": "-", **whole}
     try:
         mail = mail_of(whole)
-    except RowBroken:
-        problems += faults(whole)
+    except RowBroken as broken:
+        problems += broken.problems
     else:
         if not problems:
             return mail

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from outbox.core import places, transitions
+from outbox.core.change import CheckedRow
 from outbox.core.errors import AlreadyThere, KeyConflict, RowBroken
 from outbox.core.mail import Mail
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.row import Item, Row
+from outbox.core.transitions import Stamp
 from outbox.flows.files import Bounds, Stored, digested, needs_bucket, store
 from outbox.flows.support import aware
 
@@ -36,7 +39,7 @@ class Made:
     """A row that is ready to be written, and the mail as it stands on it."""
 
     mail: Mail
-    item: Item
+    item: CheckedRow
 
     @property
     def receipt(self) -> Receipt:
@@ -53,6 +56,7 @@ class Enqueue:
     bounds: Bounds
     now: Clock
     actor: str
+    language: Language = "en"
 
     def __call__(self, draft: Draft) -> Receipt:
         """Write a mail. Raises as `Outbox.enqueue` does."""
@@ -88,7 +92,10 @@ class Enqueue:
 
     def _made(self, mail: Mail, mail_id: str, at: datetime | None, now: datetime, *, bulk: bool = False) -> Made:
         stored = store(self.files(), mail, mail_id, now, self.bounds) if needs_bucket(mail) else Stored(mail)
-        return Made(stored.mail, transitions.new(stored.mail, mail_id, now, at, self.actor, stored.body, bulk=bulk))
+        return Made(
+            stored.mail,
+            transitions.new(stored.mail, mail_id, Stamp(now, self.actor, self.language), at, stored.body, bulk=bulk),
+        )
 
     def _already(self, mail: Mail, mail_id: str) -> Receipt | None:
         """Find out whether a mail with files was enqueued before, to spare storing them again. Raises `KeyConflict`."""

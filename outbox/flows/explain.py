@@ -1,42 +1,49 @@
-"""Put a reason on a row that a person's slip has taken out of everybody's sight."""
+"""Repair a row that a person edited or inserted by hand so that nobody would find it, or so that it must not go."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
-from outbox.core import transitions
+from outbox.core import clock, places, transitions
 from outbox.core.change import Patch, seen
+from outbox.core.codes import EventCode
 from outbox.core.doorbell import lost, saved_over
 from outbox.core.errors import Lost, Problem
-from outbox.core.ports import Clock, Store
+from outbox.core.hand_edits import is_copy
+from outbox.core.message import Message
+from outbox.core.ports import Store
 from outbox.core.row import Row, whole
-from outbox.core.states import IN_FLIGHT, PROBLEMS
+from outbox.core.states import IN_FLIGHT, PROBLEMS, Status
 from outbox.core.text import shorten
+from outbox.core.transitions import Stamp
 from outbox.flows.write import write
 
 log = structlog.get_logger()
 
-STATES = "PENDING, WAITING, FAILED, UNKNOWN and HELD are the states a person may set"
 
+def explain(store: Store, stamp: Stamp, mail_id: str, before: Mapping[str, Any] | None) -> bool:
+    """Look at the row as it is now and, if nobody would find it, make it visible. True if something was written.
 
-def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any], who: str) -> bool:
-    """Look at the row as it is now and, if nobody would find it, make it visible. True if something was written."""
+    `before`: the row before the change, empty for one that was inserted; None when nobody knows.
+    """
     current = store.get(mail_id)
     if current is None:
         return False
-    there = store.get_finished(mail_id) if saved_over(before, current) else None
-    if there is not None:
-        patch: Patch | None = transitions.sent_meanwhile(Row(current), there, clock(), who)
+    row = Row(current)
+    there = store.get_finished(mail_id) if places.is_mail(mail_id) else None
+    # A row that says so already is left as it is, or it would be written again and again.
+    if there is not None and (lost(current) or saved_over(before or {}, current)):
+        patch: Patch | None = transitions.left_the_outbox(row, there, stamp)
     else:
-        patch = _patch(Row(current), before, clock, who)
+        patch = _patch(row, before, stamp)
     if patch is None or lost(patch.applied(current)):
         # What would be lost again, whatever we write, must not be written again and again.
         return False
-    patch = _above(patch, before)
+    patch = _above(patch, before or {})
     expect = seen(current, "revision", "status", "lane", "due_at", "problem", "problem_at", "claim")
     try:
-        write(store, Row(current), expect, patch)
+        write(store, row, expect, patch)
     except Lost:
         return False
     log.info("row.explained", id=mail_id, status=patch.assign["status"])
@@ -44,23 +51,42 @@ def explain(store: Store, clock: Clock, mail_id: str, before: Mapping[str, Any],
 
 
 def _above(patch: Patch, before: Mapping[str, Any]) -> Patch:
-    """Raise the revision above what it was before a person typed a lower one: an old doorbell must not fit again."""
+    """Raise the revision above what it was before a person typed a lower one: an old event must not fit again."""
     revision = max(whole(patch.assign["revision"]), whole(before.get("revision")) + 1)
-    return Patch({**patch.assign, "revision": revision}, patch.drop)
+    return patch.also({"revision": revision})
 
 
-def _patch(row: Row, before: Mapping[str, Any], clock: Clock, who: str) -> Patch | None:
-    if saved_over(before, row.item):
-        return transitions.overwritten(row, before, clock(), who)
+def _patch(row: Row, before: Mapping[str, Any] | None, stamp: Stamp) -> Patch | None:
+    if not places.is_mail(row.id):
+        return transitions.reserved(row, stamp)
+    if before is not None and saved_over(before, row.item):
+        return transitions.overwritten(row, before, stamp)
     missing = lost(row.item)
+    inserted_by_hand = row.status in IN_FLIGHT or (row.status in PROBLEMS and is_copy(row.item))
+    if before == {} and inserted_by_hand:
+        return transitions.inserted(row, stamp)
     if missing is None:
         return None
     if missing == "status":
-        word = shorten(repr(row.item.get("status")), 40) if "status" in row.item else "nothing"
-        return transitions.unreadable(row, Problem("status", f"is {word}, which is no state; {STATES}"), clock(), who)
+        return transitions.unreadable(row, [_no_state(row)], stamp)
     if row.status in PROBLEMS:
-        return transitions.filed(row, clock(), who)
+        return transitions.filed(row, stamp)
     if row.status in IN_FLIGHT:
-        return transitions.overwritten(row, row.item, clock(), who)
-    problem = Problem(missing, "is missing or no moment in time, so the mail would never go; send it again from here")
-    return transitions.unreadable(row, problem, clock(), who)
+        return transitions.overwritten(row, row.item, stamp)
+    return _waiting(row, stamp)
+
+
+def _no_state(row: Row) -> Problem:
+    word = row.item.get("status")
+    if word in (None, ""):
+        return Problem("status", Message("rule.state-empty"))
+    return Problem("status", Message("rule.no-state", word=shorten(repr(word), 40)))
+
+
+def _waiting(row: Row, stamp: Stamp) -> Patch:
+    """Let a row wait for the time that a person typed on it, however they typed it."""
+    for name in ("send_at", "due_at"):
+        if row.status is Status.WAITING and (at := clock.typed(row.item.get(name))):
+            return transitions.scheduled(row, at, stamp, EventCode.STATE_SET_BY_HAND)
+    name = "send_at" if row.item.get("send_at") else "due_at"
+    return transitions.unreadable(row, [Problem(name, Message("rule.no-due-time"))], stamp)

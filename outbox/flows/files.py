@@ -31,8 +31,6 @@ SMALL = 256 * 1024
 # JSON escapes a quotation mark or a line break into two characters.
 LARGEST_BODY = 2 * limits.TEXTS_BYTES + 64 * 1024
 TEXTS = "texts of the mail"
-GONE = "is not in the bucket any more"
-CHANGED = "is not the file that was enqueued: its SHA-256 differs"
 
 
 class Readable(Protocol):
@@ -81,7 +79,7 @@ def store(files: Files, mail: Mail, mail_id: str, now: datetime, bounds: Bounds)
         with closing(_source(files, attachment)) as source:
             stored = _put(files, f"{attempt}{number}", _Bounded(source, left, _too_large(attachment.name, bounds)))
         if isinstance(attachment.content, StoredFile) and not _same(stored, attachment.content):
-            raise FileLost(attachment.name, CHANGED)
+            raise FileLost(attachment.name, "file-changed")
         left -= stored.size
         attachments.append(Attachment(attachment.name, stored, attachment.mime))
     mail = mail.but(attachments=attachments)
@@ -189,7 +187,7 @@ def _stored_source(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
         return files.get(stored.key)
     except FileLost:
         # The bucket knows the key alone; people know the name.
-        raise FileLost(name, GONE) from None
+        raise FileLost(name, "file-gone") from None
 
 
 def verified(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
@@ -201,7 +199,7 @@ def verified(files: Readable, stored: StoredFile, name: str) -> BinaryIO:
         # Not one that spools: asking it for its length, as an HTTP client does, would write it to disk after all.
         target = io.BytesIO() if stored.size <= SMALL else stack.enter_context(tempfile.TemporaryFile())
         if not _same(_hashed(source, stored.size, cast("BinaryIO", target)), stored):
-            raise FileLost(name, CHANGED)
+            raise FileLost(name, "file-changed")
         target.seek(0)
         stack.pop_all()
     return cast("BinaryIO", target)

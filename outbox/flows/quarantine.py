@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from outbox.core import places, transitions
 from outbox.core.change import seen
+from outbox.core.codes import ErrorCode, EventCode
 from outbox.core.errors import Lost, TooLarge
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import PROBLEMS
-from outbox.flows.restore import aside, has_finished, note
-from outbox.flows.segments import Fate, Told
+from outbox.core.transitions import Stamp
+from outbox.flows.restore import has_finished, held
+from outbox.flows.segments import Fate, Told, in_doubt
 from outbox.flows.support import check_who
 from outbox.flows.write import write
 
-QUARANTINED = "quarantined"
 TRIES = 5
 
 
@@ -27,6 +29,7 @@ class Quarantine:
     source: str
     who: str
     go: bool
+    language: Language = "en"
 
     def __call__(self, items: Sequence[Item]) -> Callable[[Item], Told]:  # noqa: ARG002  every row says enough itself
         """Give what decides about each row of a page. Raises `InvalidRequest`."""
@@ -43,8 +46,10 @@ class Quarantine:
         for _ in range(TRIES):
             if current is None or not could_fire(current):
                 return Fate.QUIET
-            row, now = Row(current), self.clock()
-            patch = aside(row, QUARANTINED, note("Quarantined", row, self.source, now, self.who), now, self.who)
+            row = Row(current)
+            error = ErrorCode.QUARANTINED_IN_DOUBT if in_doubt(row) else ErrorCode.QUARANTINED
+            stamp = Stamp(self.clock(), self.who, self.language)
+            patch = held(row, error, self.source, stamp, EventCode.QUARANTINED)
             try:
                 write(self.copy, row, seen(current, "revision", "status", "claim"), patch)
             except Lost as lost:

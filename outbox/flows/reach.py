@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 import structlog
 
 from outbox.core.errors import OutboxError, TryLater
+from outbox.core.message import Message
 from outbox.core.ports import Clock, Files
 
 log = structlog.get_logger()
@@ -22,8 +23,7 @@ def within_reach() -> Iterator[None]:
         raise
     except Exception as error:
         log.exception("files.out_of_reach")
-        message = f"its files cannot be read just now ({type(error).__name__})."
-        raise TryLater(message) from error
+        raise TryLater(Message("files-unavailable", kind=type(error).__name__)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ class InTime:
 
     def _check(self) -> None:
         if self.clock().timestamp() > self.latest:
-            message = "its files took too long to read; another worker tries again."
-            raise TryLater(message)
+            raise TryLater(Message("files-slow"))
 
 
 class _Hurried:

@@ -1,12 +1,13 @@
 """Take a cancel back: the mail leaves history and is HELD in the outbox, under the same id, until it is released."""
 
-from datetime import datetime
+from collections.abc import Callable
 
 from outbox.core import places, transitions
-from outbox.core.change import seen
+from outbox.core.change import CheckedRow, seen
 from outbox.core.errors import ChangedMeanwhile, Lost, NotFound, TooLarge, WrongState
-from outbox.core.ports import Clock, Store
+from outbox.core.ports import Store
 from outbox.core.row import Event, Item, Row
+from outbox.core.transitions import Stamp
 from outbox.flows.write import forms
 
 TRIES = 5
@@ -14,7 +15,7 @@ TRIES = 5
 AS_SEEN = ("revision", "status", "timeline", "resent_as", "forgotten_at")
 
 
-def reopen(store: Store, clock: Clock, mail_id: str, who: str) -> Row:
+def reopen(store: Store, stamp: Callable[[], Stamp], mail_id: str) -> Row:
     """Move a CANCELLED mail back to the outbox as HELD, and give its row.
 
     Raises `NotFound`; `WrongState` for a mail that was sent, forgotten or resent, whose texts history does not keep,
@@ -22,7 +23,7 @@ def reopen(store: Store, clock: Clock, mail_id: str, who: str) -> Row:
     """
     for _ in range(TRIES):
         try:
-            return Row(_moved(store, _cancelled(store, mail_id), clock(), who))
+            return Row(_moved(store, _cancelled(store, mail_id), stamp()))
         except Lost:
             continue
     raise ChangedMeanwhile(mail_id)
@@ -33,17 +34,17 @@ def _cancelled(store: Store, mail_id: str) -> Row:
     # Where somebody else reopens it between the two reads, the second look sees it in the outbox.
     for _ in range(2 if places.is_mail(mail_id) else 0):
         if (unsent := store.get(mail_id)) is not None:
-            raise WrongState(mail_id, _word(unsent), transitions.REOPENED, "it is in the outbox already")
+            raise WrongState(mail_id, _word(unsent), "reopened", "it is in the outbox already")
         if (finished := store.get_finished(mail_id)) is not None:
-            if why := transitions.refusal(Row(finished)):
-                raise WrongState(mail_id, _word(finished), transitions.REOPENED, why)
+            if why := transitions.why_not_reopened(Row(finished)):
+                raise WrongState(mail_id, _word(finished), "reopened", why)
             return Row(finished)
     raise NotFound(mail_id)
 
 
-def _moved(store: Store, row: Row, now: datetime, who: str) -> Item:
+def _moved(store: Store, row: Row, stamp: Stamp) -> Item:
     """Write it in one step, with all the words there is room for. Raises `Lost`, `TooLarge`."""
-    base, patch = transitions.reopened(row, now, who)
+    base, patch = transitions.reopened(row, stamp)
     event = patch.assign["timeline"][-1]
     *larger, least = forms(base, patch)
     for form in larger:
@@ -54,7 +55,7 @@ def _moved(store: Store, row: Row, now: datetime, who: str) -> Item:
     return _written(store, row, least, event)
 
 
-def _written(store: Store, row: Row, item: Item, event: Event) -> Item:
+def _written(store: Store, row: Row, item: CheckedRow, event: Event) -> Item:
     try:
         store.reopen(row.item, seen(row.item, *AS_SEEN), item)
     except TooLarge:

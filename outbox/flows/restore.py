@@ -14,24 +14,23 @@ the id, so nothing is overwritten, and a second run skips what the first one bro
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from outbox.core import clock, places, transitions
-from outbox.core.change import Patch
+from outbox.core.change import CheckedRow, Patch
+from outbox.core.codes import ErrorCode, EventCode
 from outbox.core.errors import AlreadyThere, RowBroken, TooLarge
 from outbox.core.mail import FIELDS
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Store
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import FINISHED, Status, parse
 from outbox.core.text import shorten, size
+from outbox.core.transitions import Stamp
 from outbox.flows.find import expired
 from outbox.flows.segments import Fate, Told, in_doubt
 from outbox.flows.support import check_who
 from outbox.flows.write import CUT, forms
 
-# The word by which people find, and release in bulk, what was brought back.
-# Words of their own for what may have been sent and for what was put aside, so that a release of the rest leaves them.
-RESTORED, RESTORED_IN_DOUBT, RESTORED_HELD = "restored", "restored-in-doubt", "restored-held"
 LONGEST_WORD = 40
 HISTORY_KEYS = ("delivery_id", "recipient", "day", "finished_at")
 
@@ -45,6 +44,7 @@ class IntoOutbox:
     source: str
     who: str
     go: bool
+    language: Language = "en"
 
     def __call__(self, items: Sequence[Item]) -> Callable[[Item], Told]:
         """Ask the live tables about a page; give what decides about each row. Raises `InvalidRequest`."""
@@ -75,12 +75,10 @@ class IntoOutbox:
         return Fate.NOT_WRITTEN
 
     def _held(self, row: Row) -> Patch:
-        now = self.clock()
-        sentence = note("Restored", row, self.source, now, self.who)
-        # What a person had put aside is not to go with the rest either.
-        by_hand = RESTORED_HELD if row.status is Status.HELD else RESTORED
-        error = RESTORED_IN_DOUBT if in_doubt(row) else by_hand
-        return aside(row, error, sentence, now, self.who, what=RESTORED)
+        # What a person had held is not to go with the rest either.
+        by_hand = ErrorCode.RESTORED_HELD if row.status is Status.HELD else ErrorCode.RESTORED
+        error = ErrorCode.RESTORED_IN_DOUBT if in_doubt(row) else by_hand
+        return held(row, error, self.source, Stamp(self.clock(), self.who, self.language), EventCode.RESTORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,33 +120,23 @@ class IntoHistory:
         return Fate.ARRIVES if there is None else Fate.IN_HISTORY
 
 
-def note(done: str, row: Row, source: str, now: datetime, who: str) -> str:
-    """Say on a row where it comes from; what may have been sent says so first, since a full row keeps only that."""
+def held(row: Row, error: ErrorCode, source: str, stamp: Stamp, what: EventCode) -> Patch:
+    """Hold a row of a copy, whatever its state, with a word on where it comes from."""
     word = shorten(str(row.item.get("status", "without a state")), LONGEST_WORD)
-    sentence = f"{done} from {source} on {clock.text(now)[:10]} by {who}; it was {word} there."
-    if in_doubt(row):
-        sentence = f"May have been sent. {sentence} Look for it in the mail API's records first."
-    return f"{sentence} Release it or cancel it."
+    details = {"source": source, "date": clock.text(stamp.now)[:10], "who": stamp.who, "status": word}
+    return transitions.restored(row, error, details, stamp, what)
 
 
-def aside(  # noqa: PLR0913  one sentence needs who, when, what and why
-    row: Row, error: str, sentence: str, now: datetime, who: str, *, what: str = ""
-) -> Patch:
-    """Hold a row of a copy, whatever its state: nothing of it is due, claimed or being looked up any more."""
-    patch = transitions.problem(row, Status.HELD, error, sentence, now, who, what=what or error, by_hand=True)
-    return Patch(patch.assign, patch.drop | transitions.CHECK)
-
-
-def _forms(item: Item, patch: Patch) -> Iterator[Item]:
+def _forms(item: Item, patch: Patch) -> Iterator[CheckedRow]:
     """Give ever smaller forms of a row, all HELD and found by their error; the last with a torn text."""
-    held = forms(item, patch)
-    yield from held
+    all_held = forms(item, patch)
+    yield from all_held
     texts = {
         name: value for name, value in item.items() if isinstance(value, str) and name not in {*patch.assign, "id"}
     }
     if texts:
         largest = max(texts, key=lambda name: size(texts[name]))
-        yield {**held[-1], largest: texts[largest][:-CUT]}
+        yield all_held[-1].also({largest: texts[largest][:-CUT]})
 
 
 def _compared(item: Item, live: Item | None) -> Fate:
@@ -171,10 +159,11 @@ def has_finished(item: Item) -> bool:
     return "finished_at" in item and parse(item.get("status")) is None
 
 
-def _indexable(item: Item) -> Item:
+def _indexable(item: Item) -> CheckedRow:
     """Leave out what no index of history would take: the copy may have had no indexes to refuse it."""
-    return {
+    kept = {
         name: value
         for name, value in item.items()
         if name not in HISTORY_KEYS or (isinstance(value, str) and value != "")
     }
+    return CheckedRow.as_it_was(kept)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from outbox.core import transitions
+from outbox.core.codes import IN_DOUBT
 from outbox.core.errors import InvalidRequest, RowBroken
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import IN_FLIGHT, Status
@@ -180,7 +180,7 @@ class Pace:
 
 def in_doubt(row: Row) -> bool:
     """Tell whether the mail of a row may have been sent."""
-    return row.status in MAYBE_SENT or row.error in transitions.IN_DOUBT
+    return row.status in MAYBE_SENT or row.error in IN_DOUBT
 
 
 def readable(item: Item) -> bool:

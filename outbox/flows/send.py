@@ -1,9 +1,13 @@
-"""Claim a row, call the mail API, write down how it ended: the path of every mail.
+"""The path of a mail, read from top to bottom as it goes:
 
-    claim (one conditional write) -> call -> settle (one conditional write, or the move to history)
+    claim ─▶ read ─▶ preflight ─▶ encode ─▶ call ─▶ outcome ─▶ transition ─▶ write
 
-It may die at any arrow. Before the call: the lease runs out and the row shows up as UNKNOWN, since nobody can tell
-that the call was not made. After the call: the same. After the settle: nothing is left to do.
+`claim` is one conditional write that gives the row as it is now. Everything up to `encode` may fail and nothing has
+left: the mail is FAILED or deferred. `call` gives an outcome, or nobody knows. `settle` writes what `outcomes.decide`
+makes of it, in one conditional write or the move to history.
+
+It may die at any arrow. Before the write: the lease runs out, and the row is in doubt, since nobody can tell that the
+call was not made; when that happens twice, it is left to a person. After the write: nothing is left to do.
 """
 
 import secrets
@@ -12,31 +16,40 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 import structlog
 
-from outbox.core import transitions
-from outbox.core.change import Patch, seen
+from outbox.core import clock, transitions
+from outbox.core.change import ABSENT, Expect, Patch, seen
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import (
+    AlreadySent,
     FileLost,
     Lost,
+    MailApiError,
+    NotEncodable,
     OutcomeUnknown,
     Problem,
     Rejected,
     RowBroken,
     Stop,
+    Suppressed,
     TooLarge,
     TryLater,
 )
 from outbox.core.mail import Mail
-from outbox.core.mail_api import LONGEST_UPLOAD, MailApi
+from outbox.core.mail_api import Accepted, MailApi, Request
+from outbox.core.message import Language, Message, message_of
+from outbox.core.outcomes import Called, GivenBack, Outcome, Terms
 from outbox.core.ports import LONG_AGO, Checks, Clock, Files, Limiter, Store, Switch
-from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
-from outbox.core.text import shorten
-from outbox.flows import settle
-from outbox.flows.prepare import AlreadySent, Prepare, Suppressed
+from outbox.core.transitions import Stamp
+from outbox.flows.files import complete
+from outbox.flows.preflight import check_recipients, open_files
+from outbox.flows.reach import InTime, within_reach
+from outbox.flows.settle import settle
 from outbox.flows.write import write
 
 log = structlog.get_logger()
@@ -50,8 +63,8 @@ SLOT_TRIES, SLOT_PAUSE = 20, 0.25
 CROWDED = timedelta(seconds=5)
 
 
-class Outcome(Enum):
-    """How one try ended."""
+class Result(Enum):
+    """How one try ended, for whoever counts them."""
 
     SENT = "sent"
     FAILED = "failed"
@@ -73,97 +86,148 @@ class Sender:
     pause: Callable[[float], None]
     who: str
     lease_seconds: float
-    keep: Retention
-    look_up_window: timedelta
+    terms: Terms
     checks: Checks
     files: Files
+    language: Language = "en"
 
-    def send(self, item: Item, slot: datetime, deadline: float) -> Outcome:
+    def send(self, item: Item, slot: datetime, deadline: float) -> Result:
         """Send the mail of a row at its slot, if the row is still as seen.
 
         `deadline`: epoch seconds at which this worker ends. A slot that has gone by is not used: the row stays due.
         """
         self._wait_for(slot)
         if not self.time_for_one(deadline):
-            return Outcome.NO_TIME
-        if reason := self.switch.stopped():
-            return self.postpone(item, "stopped", stopped_sentence(reason))
-        try:
-            self.api.ready()
-        except Stop as error:
-            # Before the claim: no mail must hang in SENDING because credentials are slow to come.
-            self._tell_everybody(error)
-            return self.postpone(item, "stopped", stopped_sentence(str(error)))
+            return Result.NO_TIME
+        if (paused := self._paused()) is not None:
+            return self.postpone(item, ErrorCode.PAUSED, why=paused)
         try:
             row = self._claim(item)
         except Lost:
-            return Outcome.STALE
+            return Result.STALE
         except TooLarge:
             return self._no_room(str(item["id"]))
-        outcome = self._call(row, slot, deadline)
-        log.info("mail.tried", id=row.id, outcome=outcome.name, attempts=row.attempts)
-        return outcome
+        with ExitStack() as files_open:
+            row, outcome = self._try(row, slot, deadline, files_open)
+        self._tell_other_workers(outcome)
+        settle(self.store, row, outcome, self.clock, self.stamp(), self.terms)
+        result = _result(outcome)
+        log.info("mail.tried", id=row.id, outcome=result.name, attempts=row.attempts)
+        return result
 
-    def postpone(self, item: Item, error: str, sentence: str) -> Outcome:
-        """Let a row wait for dispatch, if it is still as seen; nothing is counted against the mail."""
-        if item.get("status") == Status.WAITING:
-            return Outcome.WAITING
-        expect, patch = transitions.postponed(item, self.clock(), error, sentence)
-        try:
-            self.store.update(str(item["id"]), expect, patch)
-        except Lost:
-            return Outcome.STALE
-        except TooLarge:
-            return self._no_room(str(item["id"]))
-        return Outcome.WAITING
-
-    def time_for_one(self, deadline: float) -> bool:
-        """Tell whether a call begun now would end, and be written down, before the deadline."""
-        return self.clock().timestamp() + self.api.longest_call + SETTLING <= deadline
-
-    def _wait_for(self, slot: datetime) -> None:
-        # A pause of nothing would still hand the processor to somebody else.
-        if (seconds := (slot - self.clock()).total_seconds()) > 0:
-            self.pause(seconds)
+    # --- claim ---
 
     def _claim(self, item: Item) -> Row:
         lease = timedelta(seconds=self.lease_seconds)
         expect, patch = transitions.claim(item, self.clock(), lease, secrets.token_hex(6))
         return Row(self.store.update(str(item["id"]), expect, patch))
 
-    def _call(self, row: Row, slot: datetime, deadline: float) -> Outcome:
-        with ExitStack() as stack:
-            try:
-                latest = min(deadline, _lease_end(row)) - self.api.longest_call - SETTLING
-                row, mail = Prepare(self.checks, self.files, self.clock, latest)(row, stack)
-                slot = self._slot_still_to_come(mail, slot)
-            except AlreadySent as sent:
-                settle.echo(self.store, row, sent.there, self.clock, self.who)
-                return Outcome.STALE
-            except (RowBroken, Suppressed, FileLost) as error:
-                settle.write_if_mine(self.store, row, self._aside(row, error))
-                return Outcome.FAILED
-            except TryLater as error:
-                settle.write_if_mine(self.store, row, transitions.put_off(row, error, self.clock(), self.who))
-                return Outcome.WAITING
-            except Exception as error:
-                # Nothing has been called yet, and the row should say so while it can.
-                log.exception("send.not_begun", id=row.id)
-                why = TryLater(f"an unexpected {type(error).__name__}.")
-                settle.write_if_mine(self.store, row, transitions.put_off(row, why, self.clock(), self.who))
-                # The stream rings again, and alarms when that does not help.
-                return Outcome.NO_TIME
-            return self._send_in_time(row, mail, slot, deadline)
+    # --- read, preflight, encode: nothing has left ---
 
-    def _aside(self, row: Row, error: RowBroken | Suppressed | FileLost) -> Patch:
-        now = self.clock()
-        if isinstance(error, RowBroken):
-            return transitions.unreadable(row, error.problem, now, self.who)
-        put_aside = transitions.suppressed if isinstance(error, Suppressed) else transitions.file_lost
-        return put_aside(row, str(error), now, self.who)
+    def _try(self, row: Row, slot: datetime, deadline: float, files_open: ExitStack) -> tuple[Row, Outcome]:
+        """Give how the try of a claimed row ends, and the row as the call saw it: who was left out stands on it."""
+        try:
+            mail = self._read(row)
+            row, mail = check_recipients(row, mail, self.checks, self.clock)
+            mail = open_files(mail, self._files_in_time(row, deadline), files_open)
+            request = self._encode(mail)
+            slot = self._slot_still_to_come(mail, slot)
+        except (AlreadySent, RowBroken, NotEncodable, Suppressed, FileLost, TryLater) as outcome:
+            return row, outcome
+        except Exception as error:
+            # A bug of ours: nothing has been called yet, and the row should say so while it can.
+            log.exception("send.not_begun", id=row.id)
+            return row, TryLater(Message("unexpected", kind=type(error).__name__))
+        # The claim and the files may have taken long (retries of the store): look at slot and time once more.
+        if self._late(slot):
+            # Not due at once: nobody should take it, read it and come too late again, over and over.
+            return row, GivenBack(self.clock() + CROWDED)
+        if not self.time_for_one(min(deadline, _lease_end(row)) - request.upload_seconds):
+            return row, GivenBack(self.clock(), no_time=True)
+        return row, self._call(row, request)
+
+    def _read(self, row: Row) -> Mail:
+        """Make the mail of a row. Raises `RowBroken`, also for content that nobody thought of; `TryLater`."""
+        with within_reach():
+            whole = complete(self.files, row)
+        try:
+            return whole.mail()
+        except RowBroken:
+            raise
+        except Exception as error:
+            log.exception("send.unreadable", id=row.id)
+            raise RowBroken("row", Message("rule.reading-failed", kind=type(error).__name__)) from error
+
+    def _files_in_time(self, row: Row, deadline: float) -> InTime:
+        """Give the bucket, until there would be no time left for the call."""
+        return InTime(self.files, self.clock, min(deadline, _lease_end(row)) - self.api.longest_call - SETTLING)
+
+    def _encode(self, mail: Mail) -> Request:
+        try:
+            return self.api.encode(mail)
+        except NotEncodable:
+            raise
+        except Exception as error:
+            raise NotEncodable(type(error).__name__) from error
+
+    # --- call ---
+
+    def _call(self, row: Row, request: Request) -> Called:
+        try:
+            accepted = self.api.send(request)
+        except MailApiError as outcome:
+            return _called(outcome)
+        except Exception as error:
+            # A bug after the request may have left must not send twice.
+            log.exception("send.bug", id=row.id)
+            return OutcomeUnknown(Message("unexpected", kind=type(error).__name__))
+        # Should the store be out of reach now, this line is all that knows the id.
+        log.info("mail.accepted", id=row.id, delivery_id=accepted.delivery_id)
+        return accepted
+
+    def _tell_other_workers(self, outcome: Outcome) -> None:
+        """Let the other workers know what the API said; whether they hear it does not matter to this mail."""
+        try:
+            match outcome:
+                case Stop():
+                    self.switch.trip(message_of(outcome), self.who, self._account())
+                case Accepted(remaining=0) | TryLater(wait=float() | int()):
+                    self.limiter.hold_back(1.0 if outcome.wait is None else outcome.wait)
+                case _:
+                    pass
+        except Exception:
+            log.exception("send.not_told")
+
+    def _account(self) -> str:
+        try:
+            return self.api.account
+        except Stop:
+            return "none"
+
+    # --- before a claim: time, slot, pause ---
+
+    def time_for_one(self, deadline: float) -> bool:
+        """Tell whether a call begun now would end, and be written down, before the deadline."""
+        return self.clock().timestamp() + self.api.longest_call + SETTLING <= deadline
+
+    def _paused(self) -> str | None:
+        """Say why nothing may be sent now; no mail must hang in SENDING because credentials are slow to come."""
+        if (why := self.switch.stopped()) is not None:
+            return why
+        try:
+            self.api.ready()
+        except Stop as outcome:
+            self._tell_other_workers(outcome)
+            return message_of(outcome)
+        return None
+
+    def _wait_for(self, slot: datetime) -> None:
+        # A pause of nothing would still hand the processor to somebody else.
+        if (seconds := (slot - self.clock()).total_seconds()) > 0:
+            self.pause(seconds)
 
     def _slot_still_to_come(self, mail: Mail, slot: datetime) -> datetime:
-        """Book again for a mail that took its time to prepare: it would else come too late for its slot every time."""
+        """Book again for a mail whose files or tables were slow: it would else come too late for its slot every time."""
         if not self._late(slot):
             return slot
         for _ in range(SLOT_TRIES):
@@ -176,88 +240,85 @@ class Sender:
     def _late(self, slot: datetime) -> bool:
         return slot is not LONG_AGO and self.clock() > slot + LATEST
 
-    def _send_in_time(self, row: Row, mail: Mail, slot: datetime, deadline: float) -> Outcome:
-        # The claim itself may have taken long (retries of the store): look at the time, and at the slot, once more.
-        if self._late(slot):
-            # Not due at once: nobody should take it, prepare it and come too late again, over and over.
-            settle.write_if_mine(self.store, row, transitions.given_back(row, self.clock() + CROWDED))
-            return Outcome.WAITING
-        if not self.time_for_one(min(deadline, _lease_end(row)) - _uploading(mail)):
-            settle.write_if_mine(self.store, row, transitions.given_back(row, self.clock()))
-            return Outcome.NO_TIME
-        return self._send(row, mail)
+    # --- rows that are not tried ---
 
-    def _send(self, row: Row, mail: Mail) -> Outcome:
+    def postpone(self, item: Item, error: ErrorCode, **details: Any) -> Result:  # noqa: ANN401  a code's parameters
+        """Let a row wait for dispatch, if it is still as seen; no attempt is counted, and it is not read."""
+        if item.get("status") == Status.WAITING:
+            return Result.WAITING
+        return self._write_unread(item, *transitions.postponed(item, self.stamp(), error, details))
+
+    def keep_send_at(self, item: Item) -> Result | None:
+        """Obey a `send_at` that a person typed on a row to be sent now: wait for it, or say that it is no moment.
+
+        None: there is none to come, and the mail goes now.
+        """
+        if item.get("send_at") in (None, "") or item.get("status") == Status.WAITING:
+            return None
+        now, send_at = self.clock(), clock.typed(item["send_at"])
+        if send_at is None:
+            problems = [Problem("send_at", Message("rule.no-moment"))]
+            patch = transitions.unreadable(Row(item), problems, self.stamp())
+            expect = Expect({name: item.get(name, ABSENT) for name in ("revision", "status", "send_at")})
+            result = self._write_unread(item, expect, patch.without("timeline"))
+            return Result.FAILED if result is Result.WAITING else result
+        if send_at <= now:
+            return None
+        return self._write_unread(item, *transitions.scheduled_by_hand(item, send_at, self.stamp()))
+
+    def stamp(self) -> Stamp:
+        """Say who writes, when, and in which language."""
+        return Stamp(self.clock(), self.who, self.language)
+
+    def _write_unread(self, item: Item, expect: Expect, patch: Patch) -> Result:
         try:
-            accepted = self.api.send(mail)
-        except Rejected as error:
-            settle.write_if_mine(self.store, row, transitions.refused(row, str(error), self.clock(), self.who))
-            return Outcome.FAILED
-        except (TryLater, Stop) as error:
-            self._tell_everybody(error)
-            settle.write_if_mine(self.store, row, transitions.put_off(row, error, self.clock(), self.who))
-            return Outcome.WAITING
-        except OutcomeUnknown as error:
-            return self._in_doubt(row, str(error))
-        except Exception as error:
-            # A bug after the request may have left must not send twice.
-            log.exception("send.bug", id=row.id)
-            return self._in_doubt(row, f"an unexpected {type(error).__name__}.")
-        # Should the store be out of reach now, this line is all that knows the id.
-        log.info("mail.accepted", id=row.id, delivery_id=accepted.delivery_id)
-        finished = transitions.sent(row, accepted.delivery_id, self.clock(), self.keep, self.who)
-        settle.sent(self.store, row, finished, self.clock, self.who)
-        if accepted.remaining == 0:
-            self.limiter.hold_back(1.0 if accepted.wait is None else accepted.wait)
-        return Outcome.SENT
+            self.store.update(str(item["id"]), expect, patch)
+        except Lost:
+            return Result.STALE
+        except TooLarge:
+            return self._no_room(str(item["id"]))
+        return Result.WAITING
 
-    def _in_doubt(self, row: Row, doubt: str) -> Outcome:
-        settle.doubtful(self.store, row, doubt, self.clock, self.who, self.look_up_window)
-        return Outcome.IN_DOUBT
-
-    def _tell_everybody(self, error: TryLater | Stop) -> None:
-        """Let the other workers know what the API said; whether they hear it does not matter to this mail."""
-        try:
-            if isinstance(error, Stop):
-                self.switch.trip(str(error), self.who, self._account())
-            elif error.wait is not None:
-                self.limiter.hold_back(error.wait)
-        except Exception:
-            log.exception("send.not_told")
-
-    def _account(self) -> str:
-        try:
-            return self.api.account
-        except Stop:
-            return "none"
-
-    def _no_room(self, mail_id: str) -> Outcome:
-        """Put a row aside that has no room even for a claim; it was not sent."""
+    def _no_room(self, mail_id: str) -> Result:
+        """Leave a row to a person that has no room even for a claim; it was not sent."""
         current = self.store.get(mail_id)
         if current is None:
-            return Outcome.STALE
+            return Result.STALE
         row = Row(current)
-        problem = Problem("row", "is larger than the table takes (400 KB) with everything that is on it")
         try:
             row.mail()
+            problems = [Problem("row", Message("rule.row-too-large"))]
         except RowBroken as broken:
-            problem = broken.problem
-        patch = transitions.unreadable(row, problem, self.clock(), self.who)
+            problems = list(broken.problems)
+        patch = transitions.unreadable(row, problems, self.stamp())
         try:
             write(self.store, row, seen(current, "revision", "status"), patch)
         except Lost:
-            return Outcome.STALE
-        return Outcome.FAILED
+            return Result.STALE
+        return Result.FAILED
 
 
-def stopped_sentence(reason: str) -> str:
-    """Say on a row that the line is stopped, and why."""
-    reason = reason if reason.endswith((".", "!", "?")) else f"{reason}."
-    return shorten(f"Nothing is being sent: {reason} It goes when the line is resumed.", 400)
+def _called(error: MailApiError) -> Called:
+    """Take a decision of the provider's for an outcome; one that says nothing of a mail leaves it in doubt."""
+    if isinstance(error, (Rejected, TryLater, Stop, OutcomeUnknown)):
+        return error
+    return OutcomeUnknown(Message("unexpected", kind=type(error).__name__))
 
 
-def _uploading(mail: Mail) -> float:
-    return LONGEST_UPLOAD if mail.attachments else 0.0
+def _result(outcome: Outcome) -> Result:
+    match outcome:
+        case Accepted():
+            return Result.SENT
+        case OutcomeUnknown():
+            return Result.IN_DOUBT
+        case AlreadySent():
+            return Result.STALE
+        case GivenBack(no_time=True):
+            return Result.NO_TIME
+        case TryLater() | Stop() | GivenBack():
+            return Result.WAITING
+        case _:
+            return Result.FAILED
 
 
 def _lease_end(row: Row) -> float:

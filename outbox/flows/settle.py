@@ -1,19 +1,19 @@
-"""Writing down how a step ended, also when the row has no room left or was changed meanwhile."""
+"""Write the outcome of a try: one conditional write, also when the row was changed meanwhile or has no room left."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
 
 import structlog
 
 from outbox.core import transitions
-from outbox.core.change import Patch, seen
-from outbox.core.errors import Lost, RowBroken, TooLarge
-from outbox.core.mail import BODY
+from outbox.core.change import CheckedRow, Patch, seen
+from outbox.core.codes import EventCode
+from outbox.core.errors import Lost, OutcomeUnknown, TooLarge
+from outbox.core.mail_api import Accepted
+from outbox.core.outcomes import Forgotten, Outcome, Terms, Written, decide
 from outbox.core.ports import Clock, Store
-from outbox.core.row import Item, Row, same_mail
-from outbox.core.states import IN_FLIGHT, Status
-from outbox.core.transitions import SENT_AFTERWARDS
+from outbox.core.row import Item, Row
+from outbox.core.states import IN_FLIGHT, Cause, Status
+from outbox.core.transitions import Stamp
 from outbox.flows.write import bare, finish, write
 
 log = structlog.get_logger()
@@ -21,82 +21,63 @@ log = structlog.get_logger()
 TRIES = 3
 
 
-def write_if_mine(store: Store, row: Row, patch: Patch) -> bool:
-    """Settle a claimed row; False when somebody changed it meanwhile, whose change then stands."""
+def settle(store: Store, row: Row, outcome: Outcome, clock: Clock, stamp: Stamp, terms: Terms) -> None:  # noqa: PLR0913
+    """Write the outcome of a claimed row.
+
+    Where somebody changed the row meanwhile, their change stands, but for what must not be lost: that a mail was sent
+    goes to history all the same, and that it may have been keeps an older version, saved over it, from being sent.
+    """
+    written = decide(row, outcome, stamp, terms)
     try:
-        write(store, row, transitions.claimed(row), patch)
+        _write(store, row, written)
     except Lost:
-        log.warning("settle.lost", id=row.id, status=patch.assign["status"])
-        return False
-    return True
+        log.warning("settle.lost", id=row.id, outcome=type(outcome).__name__)
+        if isinstance(outcome, Accepted):
+            _record_late(store, row, outcome, clock, stamp, terms)
+        elif isinstance(outcome, OutcomeUnknown):
+            _hold_older_version(store, row, stamp)
 
 
-def doubtful(store: Store, row: Row, why: str, now: Clock, who: str, window: timedelta) -> None:  # noqa: PLR0913
-    """Note that a mail may have been sent, also over a row saved by hand meanwhile: it must not go again by itself."""
-    patch = transitions.doubtful(row, why, now(), who, window)
-    if "left_out" in row.item:
-        patch = Patch({**patch.assign, "left_out": row.item["left_out"]}, patch.drop)
-    else:
-        patch = Patch(patch.assign, patch.drop | {"left_out"})
-    if write_if_mine(store, row, patch):
-        return
+def _write(store: Store, row: Row, written: Written) -> None:
+    match written:
+        case Patch():
+            write(store, row, transitions.claimed(row), written)
+        case CheckedRow():
+            finish(store, row.id, transitions.claimed(row), written)
+        case Forgotten():
+            log.warning("row.already_sent", id=row.id)
+            store.drop(row.id, transitions.claimed(row))
 
-    def again(current: Row) -> Patch | None:
+
+def _hold_older_version(store: Store, row: Row, stamp: Stamp) -> None:
+    def overwritten(current: Row) -> Patch | None:
         # A higher revision is the service's own or a person's decision through it; only a raw save goes back.
         saved_over = current.revision <= row.revision
-        return transitions.overwritten(current, row.item, now(), who) if saved_over else None
+        return transitions.overwritten(current, row.item, stamp) if saved_over else None
 
-    _insist(store, row.id, again)
-
-
-def sent(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
-    """Move a sent mail to history, whatever happened to its row meanwhile: that it was sent is a fact."""
-    try:
-        finish(store, row.id, transitions.claimed(row), finished)
-    except Lost:
-        log.warning("settle.lost", id=row.id, status="SENT")
-        _sent_all_the_same(store, row, finished, now, who)
+    _insist(store, row.id, overwritten)
 
 
-def echo(store: Store, row: Row, there: Item, now: Clock, who: str) -> None:
-    """Settle a claimed row whose mail history already has as sent: a late retry of its enqueue, an old tab, a restore.
-
-    The very same mail leaves the outbox without a trace; another content is put aside for a person to see.
-    """
-    log.warning("row.already_sent", id=row.id)
-    if not _same_mail(row.item, there):
-        write_if_mine(store, row, transitions.sent_meanwhile(row, there, now(), who))
-        return
-    with suppress(Lost):
-        store.drop(row.id, transitions.claimed(row))
-
-
-def _same_mail(item: Item, there: Item) -> bool:
-    try:
-        if there.keys() & {*BODY, "body"}:
-            return same_mail(item, there)
-        # History was told to keep no bodies; it knows the mail as it was enqueued.
-        return Row(item).mail().fingerprint == there.get("fingerprint")
-    except RowBroken:
-        return False
-
-
-def _sent_all_the_same(store: Store, row: Row, finished: Item, now: Clock, who: str) -> None:
+def _record_late(store: Store, row: Row, accepted: Accepted, clock: Clock, stamp: Stamp, terms: Terms) -> None:  # noqa: PLR0913
+    """Record that a mail was sent whose row is not in this worker's hands any more."""
     for _ in range(TRIES):
         current = store.get(row.id)
         if current is None or not _is_ours(current, row):
             break
+        late = Row({**row.item, "status": current["status"]})
+        finished = transitions.sent(late, accepted.delivery_id, stamp, terms.keep, Cause.ACCEPT_LATE)
         try:
             return finish(store, row.id, seen(current, "revision", "status", "claim"), finished)
         except Lost:
             continue
-    keep(store, finished, now, who)
+    finished = transitions.sent(row, accepted.delivery_id, stamp, terms.keep)
+    insert_history(store, finished, clock, stamp.who)
 
-    def aside(current: Row) -> Patch | None:
+    def held(current: Row) -> Patch | None:
         other_send = current.status in IN_FLIGHT
-        return None if other_send else transitions.sent_meanwhile(current, finished, now(), who)
+        return None if other_send else transitions.left_the_outbox(current, finished, stamp)
 
-    _insist(store, row.id, aside)
+    _insist(store, row.id, held)
     return None
 
 
@@ -109,28 +90,30 @@ def _is_ours(current: Item, row: Row) -> bool:
     }
 
 
-def keep(store: Store, finished: Item, now: Clock, who: str) -> None:
+def insert_history(store: Store, finished: CheckedRow, now: Clock, who: str) -> None:
     """Let history tell that it was sent; where it has another truth, beside that, unless a person takes it away."""
     for _ in range(TRIES):
-        there = _kept(store, finished)
+        there = _inserted(store, finished)
         if there is None or there.get("delivery_id") == finished["delivery_id"] or _told(there, finished):
             return
         log.error("mail.sent_twice", id=finished["id"], delivery_id=finished["delivery_id"])
-        timeline = Row(there).with_event(now(), who, SENT_AFTERWARDS, delivery_id=finished["delivery_id"])
+        timeline = Row(there).with_event(now(), who, EventCode.SENT_TWICE, delivery_id=finished["delivery_id"])
         patch = Patch({"revision": Row(there).revision + 1, "timeline": timeline})
-        # Reopened meanwhile, or noted on, the fact finds its place in the next round.
-        with suppress(Lost):
+        try:
             store.annotate(str(finished["id"]), patch, seen(there, "revision"))
-            return
+        except Lost:
+            # Reopened meanwhile, or noted on: the fact finds its place in the next round.
+            continue
+        return
 
 
 def _told(there: Item, finished: Item) -> bool:
     """Tell whether history says so already: whoever noted it died before the next step."""
-    told = [event.get("delivery_id") for event in Row(there).timeline if event.get("what") == SENT_AFTERWARDS]
+    told = [event.get("delivery_id") for event in Row(there).timeline if event.get("what") == EventCode.SENT_TWICE]
     return finished["delivery_id"] in told
 
 
-def _kept(store: Store, finished: Item) -> Item | None:
+def _inserted(store: Store, finished: CheckedRow) -> Item | None:
     try:
         return store.keep(finished)
     except TooLarge:

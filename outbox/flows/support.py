@@ -11,6 +11,7 @@ from typing import Any
 
 from outbox.core import places, transitions
 from outbox.core.change import Expect, Patch, seen
+from outbox.core.codes import EventCode
 from outbox.core.errors import (
     ChangedMeanwhile,
     InvalidRequest,
@@ -18,11 +19,13 @@ from outbox.core.errors import (
     MissingSettings,
     WrongState,
 )
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
 from outbox.core.text import bad_character
+from outbox.core.transitions import Stamp
 from outbox.core.version import VERSIONED
 from outbox.flows.edited import changed, check_editable, differences
 from outbox.flows.find import SUPPRESSED, anywhere
@@ -42,6 +45,7 @@ class Support:
     clock: Clock
     keep: Retention
     files: Files | None = None
+    language: Language = "en"
 
     def show(self, mail_id: str) -> Row:
         """Give a mail wherever it is. Raises `NotFound`."""
@@ -57,18 +61,18 @@ class Support:
         def patch(row: Row) -> Patch:
             _check_version(row, version)
             if not anyway:
-                return _obeying(transitions.pending(row, self.clock(), who, "sent again"))
+                return _obeying(transitions.pending(row, self._stamp(who), EventCode.RESENT))
             if row.status is not Status.FAILED or row.error != SUPPRESSED:
                 why = "only a mail that FAILED because its recipient is suppressed is"
                 raise WrongState(row.id, _word(row), "sent anyway", why)
-            rings = transitions.pending(row, self.clock(), who, "sent again although suppressed")
-            return Patch({**rings.assign, ANYWAY: places.recipient(row.item.get("to", ""))}, rings.drop)
+            rings = transitions.pending(row, self._stamp(who), EventCode.RESENT_THOUGH_SUPPRESSED)
+            return rings.also({ANYWAY: places.recipient(row.item.get("to", ""))})
 
         return self._act(mail_id, who, "sent again", patch)
 
     def hold(self, mail_id: str, who: str, note: str = "") -> Row:
         """Put a mail aside until a person releases it. Raises `NotFound`, `WrongState`."""
-        return self._act(mail_id, who, "held", lambda row: transitions.held(row, self.clock(), who, note))
+        return self._act(mail_id, who, "held", lambda row: transitions.held(row, self._stamp(who), note))
 
     def release(self, mail_id: str, who: str, *, version: str = "") -> Row:
         """Let a held mail go: at its time if that is still to come, otherwise now. Raises as `resend`."""
@@ -77,10 +81,10 @@ class Support:
             _check_version(row, version)
             if row.status is not Status.HELD:
                 raise WrongState(row.id, _word(row), "released", "only HELD mails are")
-            now = self.clock()
-            if row.send_at and row.send_at > now:
-                return transitions.scheduled(row, row.send_at, now, who, "released")
-            return transitions.pending(row, now, who, "released")
+            stamp = self._stamp(who)
+            if row.send_at and row.send_at > stamp.now:
+                return transitions.scheduled(row, row.send_at, stamp, EventCode.RELEASED)
+            return transitions.pending(row, stamp, EventCode.RELEASED)
 
         return self._act(mail_id, who, "released", patch)
 
@@ -89,7 +93,7 @@ class Support:
         check_who(who)
         for _ in range(TRIES):
             row = self._movable(mail_id, "cancelled")
-            finished = transitions.cancelled(row, self.clock(), self.keep, who)
+            finished = transitions.cancelled(row, self._stamp(who), self.keep)
             expect = seen(row.item, "revision", "status")
             try:
                 finish(self.store, mail_id, expect, finished)
@@ -103,7 +107,7 @@ class Support:
     def reopen(self, mail_id: str, who: str) -> Row:
         """Take a cancel back: HELD in the outbox again. Raises `NotFound`, `WrongState`, as `outbox.flows.reopen`."""
         check_who(who)
-        return reopen(self.store, self.clock, mail_id, who)
+        return reopen(self.store, lambda: self._stamp(who), mail_id)
 
     def confirm(self, mail_id: str, who: str, delivery_id: str = "", *, version: str = "") -> Row:
         """Move an UNKNOWN mail to history because a person says it was sent. Raises as `resend`."""
@@ -113,7 +117,7 @@ class Support:
             _check_version(row, version)
             if row.status is not Status.UNKNOWN:
                 raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
-            finished = transitions.said_sent(row, delivery_id, self.clock(), self.keep, who)
+            finished = transitions.confirmed(row, delivery_id, self._stamp(who), self.keep)
             try:
                 finish(self.store, mail_id, seen(row.item, "revision", "status"), finished)
             except Lost:
@@ -170,18 +174,21 @@ class Support:
             raise ChangedMeanwhile(mail_id) from lost
 
     def _edit(self, row: Row, changes: Mapping[str, Any], who: str, *, send: bool, send_at: datetime | None) -> Patch:
-        now = self.clock()
+        stamp = self._stamp(who)
         mail = changed(row, changes)
         differing = differences(row, mail, changes)
-        patch = _obeying(transitions.edited(row, mail, now, who, differing))
+        patch = _obeying(transitions.edited(row, mail, differing, stamp))
         saved = Row(patch.applied(row.item)) if differing else row
-        if send_at and send_at > now:
-            then = transitions.scheduled(saved, send_at, now, who, "scheduled")
+        if send_at and send_at > stamp.now:
+            then = transitions.scheduled(saved, send_at, stamp, EventCode.SCHEDULED)
         elif send or send_at:
-            then = _obeying(transitions.pending(saved, now, who, "sent again"))
+            then = _obeying(transitions.pending(saved, stamp, EventCode.RESENT))
         else:
             return patch
         return _then(patch, then) if differing else then
+
+    def _stamp(self, who: str) -> Stamp:
+        return Stamp(self.clock(), who, self.language)
 
     def _act(self, mail_id: str, who: str, what: str, patch_of: Callable[[Row], Patch]) -> Row:
         check_who(who)
@@ -213,7 +220,7 @@ class Support:
         there = self.store.get_finished(row.id)
         if there is None:
             raise ChangedMeanwhile(row.id)
-        timeline = Row(there).with_event(self.clock(), who, "second row cancelled", was=row.item.get("status"))
+        timeline = Row(there).with_event(self.clock(), who, EventCode.DUPLICATE_CANCELLED, was=row.item.get("status"))
         try:
             self.store.drop(row.id, expect)
             self.store.annotate(row.id, Patch({"timeline": timeline}))
@@ -256,12 +263,13 @@ def _check_version(row: Row, version: str) -> None:
 
 def _obeying(patch: Patch) -> Patch:
     """Take back a leave to send to a suppressed address: it was given for the mail and the moment it was seen in."""
-    return Patch(patch.assign, patch.drop | {ANYWAY})
+    return patch.also({}, frozenset({ANYWAY}))
 
 
 def _then(first: Patch, second: Patch) -> Patch:
     """Join two patches into one write."""
-    return Patch({**first.assign, **second.assign}, (first.drop - second.assign.keys()) | second.drop)
+    assign = {**first.assign, **second.assign}
+    return Patch(assign, (first.drop - second.assign.keys()) | second.drop, second.change)
 
 
 def _word(row: Row) -> str:

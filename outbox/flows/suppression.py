@@ -10,6 +10,7 @@ import structlog
 from outbox.core import suppression
 from outbox.core.address import Address, key
 from outbox.core.errors import InvalidMail, InvalidRequest
+from outbox.core.message import Message
 from outbox.core.ports import Clock, Page, Suppressions
 from outbox.core.row import Item
 from outbox.core.text import bad_character
@@ -29,7 +30,7 @@ class SuppressionList:
     suppressions: Suppressions
     clock: Clock
 
-    def reasons(self, emails: Collection[str]) -> dict[str, str]:
+    def reasons(self, emails: Collection[str]) -> dict[str, Message]:
         """Say of each suppressed address (as `address.key` gives it) since when, until when and why; in one look."""
         wanted = keys(emails)
         return sentences(self.suppressions.look(wanted) if wanted else {}, self.clock())
@@ -93,7 +94,7 @@ def keys(emails: Collection[str]) -> set[str]:
     return {email for email in map(_lower, emails) if email is not None}
 
 
-def sentences(entries: Mapping[str, Item], now: datetime) -> dict[str, str]:
+def sentences(entries: Mapping[str, Item], now: datetime) -> dict[str, Message]:
     """Say of each suppressed address since when, until when and why."""
     said = {email: suppression.suppressed(entry, now) for email, entry in entries.items()}
     return {email: sentence for email, sentence in said.items() if sentence is not None}

@@ -1,7 +1,7 @@
 """Write a patch on a row, or move it to history, also when there is no room left for all the words."""
 
 from outbox.core import transitions
-from outbox.core.change import Expect, Patch
+from outbox.core.change import CheckedRow, Expect, Patch
 from outbox.core.errors import TooLarge
 from outbox.core.mail import FIELDS
 from outbox.core.ports import Store
@@ -14,6 +14,8 @@ NEEDED = {*FIELDS, "id", "status", "revision", "delivery_id", "finished_at", "da
     "fingerprint",
     "attempts",
     "reason",
+    "details",
+    "confirmed_by",
     # Without these nobody would ever delete the files.
     "body",
     "files",
@@ -36,7 +38,7 @@ def write(store: Store, row: Row, expect: Expect, patch: Patch) -> Item:
     return store.update(row.id, expect, last)
 
 
-def finish(store: Store, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+def finish(store: Store, mail_id: str, expect: Expect, finished: CheckedRow, *, sole: bool = False) -> None:
     """Move a row to history, without a person's notes if there is no room for them. Raises `Lost`."""
     try:
         store.finish(mail_id, expect, finished, sole=sole)
@@ -44,15 +46,18 @@ def finish(store: Store, mail_id: str, expect: Expect, finished: Item, *, sole: 
         store.finish(mail_id, expect, bare(finished), sole=sole)
 
 
-def bare(finished: Item) -> Item:
+def bare(finished: CheckedRow) -> CheckedRow:
     """Give a history row with only what it cannot do without."""
-    return {name: finished[name] for name in NEEDED if name in finished}
+    return finished.only(NEEDED)
 
 
-def forms(item: Item, patch: Patch) -> list[Item]:
-    """Give ever smaller forms of a row that is put aside where there was none; each keeps the word it is found by."""
+def forms(item: Item, patch: Patch) -> list[CheckedRow]:
+    """Give ever smaller forms of a row that is written where there was none; each keeps the code it is found by."""
+    if patch.change is None:
+        message = "a row that is written whole needs a state change"
+        raise ValueError(message)
     kept = {"error": patch.assign["error"]}
-    return [Patch({**form.assign, **kept}, form.drop - {"error"}).applied(item) for form in transitions.smaller(patch)]
+    return [CheckedRow(form.also(kept).applied(item), patch.change) for form in transitions.smaller(patch)]
 
 
 def _cut(row: Row, patch: Patch) -> Patch:
@@ -61,4 +66,4 @@ def _cut(row: Row, patch: Patch) -> Patch:
     if not texts:
         return patch
     largest = max(texts, key=lambda name: size(texts[name]))
-    return Patch({**patch.assign, largest: texts[largest][:-CUT]}, patch.drop - {largest})
+    return patch.also({largest: texts[largest][:-CUT]})

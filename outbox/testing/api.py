@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from outbox.core.mail import Mail
-from outbox.core.mail_api import Accepted, Seen
+from outbox.core.mail_api import Accepted, Request, Seen
 from outbox.testing.files import in_memory
 
 
@@ -45,10 +45,11 @@ class FakeRecords:
 class FakeMailApi:
     """A mail API that takes everything and remembers it, or does what `answer` says for a mail.
 
-    `answer` may raise a `MailApiError`, before or after calling `accept`.
+    `answer` may raise a `MailApiError`, before or after calling `accept`; `encoding` may raise anything.
     """
 
     answer: Callable[[Mail], Accepted] | None = None
+    encoding: Callable[[Mail], Mail] | None = None
     longest_call: float = 1.0
     account: str = "account"
     sent: list[Mail] = field(default_factory=list)
@@ -61,8 +62,13 @@ class FakeMailApi:
         """Name the account, which a test may have changed."""
         return self.account
 
-    def send(self, mail: Mail) -> Accepted:
+    def encode(self, mail: Mail) -> Request:
+        """Make the request: the mail itself, or what a test makes of it."""
+        return Request({"mail": self.encoding(mail) if self.encoding else mail})
+
+    def send(self, request: Request) -> Accepted:
         """Take a mail, or do as `answer` says."""
+        mail: Mail = request.parts["mail"]
         return self.answer(mail) if self.answer else self.accept(mail)
 
     def accept(self, mail: Mail) -> Accepted:

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from outbox.core import suppression
+from outbox.core.change import CheckedRow
 from outbox.core.errors import Lost
 from outbox.core.ports import Page, Store, Suppressions
 from outbox.core.row import Item
@@ -97,7 +98,7 @@ class MemoryBounces:
             if entry is not None and not self._suppressions.is_as(entry[1]["email"], entry[0]):
                 raise Lost(self._suppressions.get(entry[1]["email"]))
             for bounce in bounces:
-                self._store.keep({**bounce, "nonce": secrets.token_hex(8)})
+                self._store.keep(CheckedRow.as_it_was({**bounce, "nonce": secrets.token_hex(8)}))
             if entry is not None:
                 self._suppressions.write(entry[1]["email"], entry[1])
             return set()

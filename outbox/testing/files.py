@@ -41,14 +41,14 @@ class MemoryFiles:
         """Open somebody else's object. Raises `FileLost`."""
         self.before("source", key)
         if (bucket, key, version) not in self.elsewhere:
-            raise FileLost(f"s3://{bucket}/{key}", "is not there, or nobody here may read it")
+            raise FileLost(f"s3://{bucket}/{key}", "file-no-access")
         return io.BytesIO(self.elsewhere[bucket, key, version])
 
     def get(self, key: str) -> BinaryIO:
         """Open a stored file. Raises `FileLost`."""
         self.before("get", key)
         if key not in self.objects:
-            raise FileLost(key, "is not in the bucket")
+            raise FileLost(key, "file-not-there")
         return io.BytesIO(self.objects[key])
 
     def keep(self, key: str) -> None:

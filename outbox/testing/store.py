@@ -7,7 +7,7 @@ from operator import gt, lt
 from typing import Any
 
 from outbox.core import clock, places
-from outbox.core.change import Expect, Patch
+from outbox.core.change import CheckedRow, Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost
 from outbox.core.places import INDEXES, Index
 from outbox.core.ports import NEVER, Due, Page
@@ -42,7 +42,7 @@ class MemoryStore:
         with self._lock:
             self._write(mail_id, None)
 
-    def add(self, item: Item, *, once: bool) -> None:
+    def add(self, item: CheckedRow, *, once: bool) -> None:
         """Write a new row; with `once` the id must also be unused in history. Raises `AlreadyThere`, `TooLarge`."""
         with self._lock:
             mail_id = str(item["id"])
@@ -52,7 +52,7 @@ class MemoryStore:
                 raise AlreadyThere(copied(row), copied(finished))
             self._write(mail_id, dict(item))
 
-    def add_all(self, items: Sequence[Item]) -> Sequence[Item]:
+    def add_all(self, items: Sequence[CheckedRow]) -> Sequence[CheckedRow]:
         """Write up to 25 new rows; give those that were not taken this time: none. Raises `TooLarge`."""
         with self._lock:
             for item in items:
@@ -73,6 +73,7 @@ class MemoryStore:
 
     def update(self, mail_id: str, expect: Expect, patch: Patch) -> Item:
         """Change a row if it is as expected and give it as it is then. Raises `Lost`, `TooLarge`."""
+        expect.guards(patch.change)
         with self._lock:
             row = self.outbox.get(mail_id)
             if row is None or not expect.holds(row):
@@ -80,8 +81,9 @@ class MemoryStore:
             self._write(mail_id, patch.applied(row))
             return copied(self.outbox[mail_id])
 
-    def finish(self, mail_id: str, expect: Expect, finished: Item, *, sole: bool = False) -> None:
+    def finish(self, mail_id: str, expect: Expect, finished: CheckedRow, *, sole: bool = False) -> None:
         """Move a row to history in one step, if it is as expected; with `sole`, its delivery for this mail alone."""
+        expect.guards(finished.change)
         with self._lock:
             row = self.outbox.get(mail_id)
             there = self.history.get(str(finished["id"]))
@@ -102,7 +104,7 @@ class MemoryStore:
                 raise Lost(copied(row))
             self._write(mail_id, None)
 
-    def keep(self, finished: Item) -> Item | None:
+    def keep(self, finished: CheckedRow) -> Item | None:
         """Write to history alone unless the id is there already; then give what is there. Raises `TooLarge`."""
         with self._lock:
             there = self.history.get(str(finished["id"]))
@@ -111,7 +113,7 @@ class MemoryStore:
                 self._keep(finished)
             return copied(there) if there != finished else None
 
-    def add_linked(self, item: Item, origin_id: str, expect: Expect, patch: Patch) -> None:
+    def add_linked(self, item: CheckedRow, origin_id: str, expect: Expect, patch: Patch) -> None:
         """Write a new row and, in the same step, note it on the finished mail it comes from. Raises `Lost`."""
         with self._lock:
             origin = self.history.get(origin_id)
@@ -129,8 +131,9 @@ class MemoryStore:
                 raise Lost(copied(there))
             self.history[mail_id] = copied(patch.applied(there))
 
-    def reopen(self, finished: Item, expect: Expect, item: Item) -> None:
+    def reopen(self, finished: Item, expect: Expect, item: CheckedRow) -> None:
         """Move a mail of history back as a row of the outbox in one step, and its copies' items out of history."""
+        expect.guards(item.change)
         with self._lock:
             mail_id = str(finished["id"])
             row = self.outbox.get(mail_id)

@@ -8,6 +8,7 @@ from functools import cached_property
 from outbox.adapters.outcome import rights
 from outbox.client import Outbox
 from outbox.core.errors import InvalidRequest, MissingSettings
+from outbox.core.message import Language
 from outbox.core.ports import Clock, Files, Register, Store, Suppressions
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
@@ -52,9 +53,11 @@ class Desk:
         where: str = "",
         line: Line | None = None,
         beside: Beside | None = None,
+        language: Language = "en",
     ) -> None:
         self._store, self._now, self._keep, self._find_who, self.where = store, now, keep, who, where
         self._line, self._beside = line, beside or Beside()
+        self.language: Language = language
 
     @property
     def now(self) -> Clock:
@@ -69,7 +72,7 @@ class Desk:
     @property
     def support(self) -> Support:
         """Give what acts on single mails."""
-        return Support(self._store, self._now, self._keep, self._files)
+        return Support(self._store, self._now, self._keep, self._files, self.language)
 
     @property
     def find(self) -> Find:
@@ -84,12 +87,12 @@ class Desk:
     @property
     def again(self) -> Again:
         """Give what makes a new mail of one in history."""
-        return Again(self._store, self._files, self._now)
+        return Again(self._store, self._files, self._now, self.language)
 
     @property
     def doctor(self) -> Doctor:
         """Give what inspects both tables."""
-        return Doctor(self._store, self._now, self._keep, self._files)
+        return Doctor(self._store, self._now, self._keep, self._files, self.language)
 
     def copied(self, table: str) -> Copied:
         """Give a copy of a table, to restore from or to quarantine. Raises `InvalidRequest`."""
@@ -114,7 +117,10 @@ class Desk:
     def batches(self) -> Batches:
         """Give what acts on many rows at once; only for a command that asked for what the workers share."""
         listed = SuppressionList(self._suppressions, self._now) if self._beside.suppressions else NoSuppression()
-        return Batches(self._store, self.line.register, self._now, self._keep, time.sleep, listed, judge=rights)
+        return Batches(
+            self._store, self.line.register, self._now, self._keep, time.sleep, listed, judge=rights,
+            language=self.language,
+        )  # fmt: skip
 
     @property
     def files(self) -> Files | None:

@@ -7,7 +7,7 @@ from outbox.adapters import stream
 from outbox.adapters.records import BlastengineRecords
 from outbox.core import clock
 from outbox.flows.dispatch import Dispatch
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.wiring.processor import one_processor
 from outbox.wiring.sending import sending
 
@@ -17,11 +17,11 @@ def flow() -> Dispatch:
     """Build it once a process. Raises `MissingSettings`."""
     parts, settings = sending(), sending().settings
     sender, records = parts.sender("dispatch"), BlastengineRecords(parts.http)
-    look_up = LookUp(
-        sender.store, records, sender.limiter, clock.now, time.sleep, "dispatch", settings.lease_seconds, sender.keep,
-        sender.files,
+    reconcile = Reconcile(
+        sender.store, records, sender.limiter, clock.now, time.sleep, "dispatch", settings.lease_seconds,
+        sender.terms.keep, sender.files, sender.language,
     )  # fmt: skip
-    return Dispatch(sender, look_up, parts.register, parts.start_dispatch, settings.threads, settings.dispatchers)
+    return Dispatch(sender, reconcile, parts.register, parts.start_dispatch, settings.threads, settings.dispatchers)
 
 
 def dispatch(context: stream.Context) -> dict[str, int]:

@@ -19,6 +19,7 @@ from outbox.adapters.files import S3Files
 from outbox.adapters.secrets import SecretsManagerCredentials
 from outbox.adapters.starter import Starter
 from outbox.core import clock
+from outbox.core.outcomes import Terms
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.flows.limiter import SharedLimiter
@@ -58,7 +59,10 @@ def sending() -> Sending:
     def sender(who: str) -> Sender:
         lease, window = settings.lease_seconds, timedelta(minutes=settings.look_up_minutes)
         api = BlastengineApi(http)
-        return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, checks, files)
+        terms = Terms(keep, window)
+        return Sender(
+            store, api, clock.now, switch, limiter, time.sleep, who, lease, terms, checks, files, settings.language
+        )
 
     return Sending(settings, register, http, Starter(settings.dispatch_function), sender)
 

@@ -18,7 +18,7 @@ from outbox.core.mail_api import Accepted, Seen
 from outbox.core.row import Item
 from outbox.core.states import PROBLEMS
 from outbox.flows.dispatch import Dispatch
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.flows.support import Support
 from outbox.flows.suppression import SuppressionList
 from outbox.flows.switch import SharedSwitch
@@ -122,10 +122,10 @@ class Worker(Service):
 
     def dispatch(self) -> dict[str, int]:
         sender = self.sender("dispatch")
-        look_up = LookUp(
+        reconcile = Reconcile(
             self.store, self.records, sender.limiter, self.clock, self.pause, "dispatch", LEASE, self.keep, self.files
         )
-        run = Dispatch(sender, look_up, self.register, self.start_dispatch, self.threads, pool=Inline)
+        run = Dispatch(sender, reconcile, self.register, self.start_dispatch, self.threads, pool=Inline)
         return run(self.deadline)
 
 

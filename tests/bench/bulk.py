@@ -23,6 +23,7 @@ from outbox.adapters import aws
 from outbox.adapters.wire import to_wire
 from outbox.core import places, transitions
 from outbox.core.clock import now
+from outbox.core.transitions import Stamp
 from outbox.local.stack import LocalStack
 from tests.conftest import make_mail, quiet
 from tests.storm import crew, figures
@@ -92,7 +93,7 @@ def _many(outbox: Outbox, count: int) -> float:
 def _bare(client: Any, table: str, count: int) -> float:
     """Put ready items with as many threads and nothing else; give the seconds."""
     moment = now()
-    rows = [transitions.new(_mail(n), places.new_id(moment), moment, None, "bench", bulk=True) for n in range(count)]
+    rows = [transitions.new(_mail(n), places.new_id(moment), Stamp(moment, "bench"), bulk=True) for n in range(count)]
     requests = [{"PutRequest": {"Item": to_wire(row)}} for row in rows]
     batches = [requests[begin : begin + 25] for begin in range(0, count, 25)]
 

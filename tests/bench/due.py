@@ -18,8 +18,9 @@ from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.core import clock, places, transitions
 from outbox.core.row import Item
+from outbox.core.transitions import Stamp
 from outbox.flows.dispatch import Dispatch
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.local.stack import LocalStack
 from outbox.testing import FakeMailApi, FakeRecords, MemoryFiles, item_size
 from tests.bench import rig
@@ -65,10 +66,18 @@ class _Tables:
         checks = DynamoChecks(self.client, info.history_table, info.suppression_table)
         self.api = FakeMailApi()
         sender = rig.deliver(rig.Tables(store, register, checks), self.api).sender
-        look_up = LookUp(
-            store, FakeRecords(), sender.limiter, clock.now, time.sleep, "dispatch", 180.0, sender.keep, MemoryFiles()
+        reconcile = Reconcile(
+            store,
+            FakeRecords(),
+            sender.limiter,
+            clock.now,
+            time.sleep,
+            "dispatch",
+            180.0,
+            sender.terms.keep,
+            MemoryFiles(),
         )
-        self._dispatch = Dispatch(sender, look_up, register, lambda: None, rig.THREADS)
+        self._dispatch = Dispatch(sender, reconcile, register, lambda: None, rig.THREADS)
 
     def grow(self, size: int) -> None:
         """Add rows that are due another day, up to so many."""
@@ -90,7 +99,7 @@ class _Tables:
         for batch in _in_batches(rig.mails_of(due)):
             self._add(
                 [
-                    transitions.new(mail, places.new_id(clock.now()), clock.now(), None, "bench", bulk=True)
+                    transitions.new(mail, places.new_id(clock.now()), Stamp(clock.now(), "bench"), bulk=True)
                     for mail in batch
                 ]
             )
@@ -114,7 +123,9 @@ class _Tables:
         while self.rows < size:
             count = min(25, size - self.rows)
             rows = [
-                transitions.new(mail, places.new_id(now), now, now + LATER + timedelta(seconds=self.rows + n), "bench")
+                transitions.new(
+                    mail, places.new_id(now), Stamp(now, "bench"), now + LATER + timedelta(seconds=self.rows + n)
+                )
                 for n, mail in enumerate(rig.mails_of(count, text=100))
             ]
             self.rows += count

@@ -16,7 +16,7 @@ import structlog
 
 from outbox.adapters import logs
 from outbox.core.ports import LONG_AGO
-from outbox.flows.send import Outcome
+from outbox.flows.send import Result
 from outbox.testing import FakeMailApi
 from tests.bench import profiled, rig
 from tests.bench.effort import Effort, clocked
@@ -61,7 +61,7 @@ def _profile(count: int) -> dict[str, float]:
 
     def send() -> None:
         for row in rows:
-            assert sender.send(row, LONG_AGO, time.time() + 600) is Outcome.SENT
+            assert sender.send(row, LONG_AGO, time.time() + 600) is Result.SENT
 
     return profiled.shares(send, PARTS)
 

@@ -30,6 +30,7 @@ from outbox.core import clock, transitions
 from outbox.core.attachment import Attachment
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.transitions import Stamp
 from outbox.flows.cleanup import Cleanup
 from outbox.flows.keep import Keep
 from outbox.testing import FakeMailApi, MemoryFiles, MemoryStore, item_size
@@ -118,7 +119,7 @@ def _index_bytes() -> dict[str, int]:
     """Count the bytes of the entry of one mail in each index that shows keys alone."""
     row, now = rig.rows_of(rig.mails_of(1))[0], clock.now()
     claimed = transitions.claim(row, now, timedelta(seconds=180), "0" * 12)[1].applied(row)
-    finished = transitions.sent(Row(claimed), "1234567890", now, Retention(400), "deliver")
+    finished = transitions.sent(Row(claimed), "1234567890", Stamp(now, "deliver"), Retention(400))
     indexes = {"due": (OUTBOX["due"], row), **{name: (keys, finished) for name, keys in HISTORY.items()}}
     return {name: item_size({key: item[key] for key in ("id", *keys)}) for name, (keys, item) in indexes.items()}
 

@@ -20,9 +20,11 @@ from outbox.adapters.blastengine import BlastengineApi
 from outbox.adapters.secrets import Credentials
 from outbox.adapters.wire import to_wire
 from outbox.core import clock, places, transitions
+from outbox.core.outcomes import Terms
 from outbox.core.ports import Unlimited
 from outbox.core.retention import Retention
 from outbox.core.row import Item
+from outbox.core.transitions import Stamp
 from outbox.flows.deliver import Deliver
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
@@ -81,8 +83,7 @@ def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
     """Build deliver as the wiring does, without a rate."""
     switch = SharedSwitch(tables.register, clock.now, time.monotonic)
     sender = Sender(
-        tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0, Retention(400),
-        timedelta(0), tables.checks, MemoryFiles(),
+        tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0, Terms(Retention(400), timedelta(0)), tables.checks, MemoryFiles(),
     )  # fmt: skip
     return Deliver(sender, threads, lambda: None)
 
@@ -139,7 +140,7 @@ def mails_of(count: int, text: int = 800) -> list[Mail]:
 def rows_of(mails: Sequence[Mail]) -> list[Item]:
     """Make the rows that `enqueue` would write."""
     now = clock.now()
-    return [transitions.new(mail, places.new_id(now), now, None, "application") for mail in mails]
+    return [transitions.new(mail, places.new_id(now), Stamp(now, "application")) for mail in mails]
 
 
 def in_memory(rows: Sequence[Item]) -> MemoryStore:

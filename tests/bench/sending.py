@@ -23,7 +23,7 @@ from outbox import Mail
 from outbox.adapters.api_client import token
 from outbox.adapters.blastengine import payload_of
 from outbox.core.ports import LONG_AGO
-from outbox.flows.send import Outcome
+from outbox.flows.send import Result
 from tests.bench import plain, profiled, rig
 from tests.bench.effort import Effort, clocked, median
 from tests.bench.rig import THREADS
@@ -160,7 +160,7 @@ def _profile(count: int) -> dict[str, float]:
 
         def send() -> None:
             for row in rows:
-                assert sender.send(row, LONG_AGO, time.time() + 600) is Outcome.SENT
+                assert sender.send(row, LONG_AGO, time.time() + 600) is Result.SENT
 
         return profiled.shares(send, PARTS)
 

@@ -7,6 +7,7 @@ import structlog
 
 from outbox.core import places, transitions
 from outbox.core.rate import Rate
+from outbox.core.transitions import Stamp
 from tests.bench import backlog, backlog_limits, paper
 from tests.bench.test_paper import FOUND
 from tests.conftest import make_mail, quiet
@@ -59,7 +60,7 @@ def test_the_page_reads_what_it_writes(drained):
 
 def test_an_index_entry_costs_when_it_comes_goes_or_moves():
     """One unit for coming or going, two for another key, none for staying."""
-    row = transitions.new(make_mail(), "a", World()(), None, "test")
+    row = transitions.new(make_mail(), "a", Stamp(World()(), "test"))
     moved = {**row, "due_at": "2026-01-01T00:10:00.000Z"}
     assert entries(OUTBOX, None, row) == {"due": 1}
     assert entries(OUTBOX, row, moved) == {"due": 2}
@@ -103,7 +104,7 @@ def test_every_part_of_the_shards_is_looked_at(monkeypatch):
     world = World()
     service = Service(world, monkeypatch, rate=Rate(500, 5), dispatchers=2)
     mail_id = next(each for each in map(str, range(100)) if places.lane(each, urgent=False) == "normal-1")
-    row = transitions.new(make_mail(), mail_id, world() - timedelta(hours=1), None, "test", bulk=True)
+    row = transitions.new(make_mail(), mail_id, Stamp(world() - timedelta(hours=1), "test"), bulk=True)
     service.store.begin(row, {mail_id: row["lane"]})
     world.start(0.0, service.schedule)
     world.run(until=lambda: bool(service.calls[False]) or world.seconds > 600)

@@ -18,6 +18,7 @@ from outbox.core import clock, transitions
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.transitions import Stamp
 from outbox.flows.limiter import SharedLimiter
 from outbox.local.stack import LocalStack
 from outbox.testing import FakeMailApi, item_size
@@ -57,7 +58,7 @@ def largest(mail: Mail) -> int:
     """Count the bytes of the largest form of a mail's row: that of history."""
     row, now = rig.rows_of([mail])[0], clock.now()
     claimed = transitions.claim(row, now, timedelta(seconds=180), "0" * 12)[1].applied(row)
-    return item_size(transitions.sent(Row(claimed), "1234567890", now, Retention(400), "deliver"))
+    return item_size(transitions.sent(Row(claimed), "1234567890", Stamp(now, "deliver"), Retention(400)))
 
 
 class _Way:

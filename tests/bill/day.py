@@ -17,6 +17,7 @@ from boto3.dynamodb.types import TypeSerializer
 from outbox import Mail, Outbox
 from outbox.adapters import stream
 from outbox.core import clock as clocks
+from outbox.core.outcomes import Terms
 from outbox.core.ports import Due
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
@@ -24,7 +25,7 @@ from outbox.core.row import Item
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
 from outbox.local.filters import matches
@@ -145,7 +146,7 @@ class Day:
         self.api = FakeMailApi(answer=self._call, longest_call=77.0)
         switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
         limiter = SharedLimiter(self.register, self.clock, Rate(500, 5), self._pause)
-        look_up = LookUp(
+        reconcile = Reconcile(
             self.store, self.records, limiter, self.clock, self._pause, "dispatch", 180.0, Retention(400), MemoryFiles()
         )
 
@@ -160,15 +161,14 @@ class Day:
                 self._pause,
                 who,
                 180.0,
-                Retention(400),
-                window,
+                Terms(Retention(400), window),
                 MemoryChecks(self.store),
                 MemoryFiles(),
             )
 
         self.switch, self.outbox = switch, Outbox(store=self.memory, now=self.clock, actor="shop")
         self._deliver = Deliver(sender("deliver"), 1, self._start)
-        self._dispatch = Dispatch(sender("dispatch"), look_up, self.register, self._start, 20, 1, Inline)
+        self._dispatch = Dispatch(sender("dispatch"), reconcile, self.register, self._start, 20, 1, Inline)
         self._waiting_starts = 0
         self._number = 0
 

@@ -14,8 +14,10 @@ import pytest
 from outbox.adapters.wire import to_wire
 from outbox.cli import program
 from outbox.core import clock, transitions
+from outbox.core.codes import ErrorCode
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.transitions import Stamp
 from tests.conftest import make_mail
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -26,20 +28,22 @@ ENDED = 1000
 
 def unsent(mail_id, **parts):
     """Make a row as the service writes it."""
-    return transitions.new(make_mail(**parts), mail_id, clock.now(), None, "app")
+    return transitions.new(make_mail(**parts), mail_id, Stamp(clock.now(), "app"))
 
 
 def failed(item):
     """Make of it the row of a mail the API refused, corrected by a person since."""
     row = Row(item | {"status": "SENDING"})
-    return transitions.refused(row, "no such domain", clock.now(), "deliver").applied(row.item) | {
-        "subject": "Corrected"
-    }
+    return transitions.dead_letter(
+        row, ErrorCode.REFUSED, {"answer": "no such domain"}, Stamp(clock.now(), "deliver")
+    ).applied(row.item) | {"subject": "Corrected"}
 
 
 def sent(item, number):
     """Make of it the history row of a sent mail."""
-    return transitions.sent(Row(item), f"9{number}", clock.now(), Retention(400), "deliver")
+    return transitions.sent(
+        Row({**item, "status": "SENDING"}), f"9{number}", Stamp(clock.now(), "deliver"), Retention(400)
+    )
 
 
 def put_all(deployed, table, rows):

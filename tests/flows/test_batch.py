@@ -13,10 +13,12 @@ import pytest
 
 from outbox.adapters.outcome import outcome
 from outbox.core import places
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import InvalidMail, InvalidRequest, Lost, Rejected, TooLarge
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.states import Status
+from outbox.core.transitions import Stamp
 from outbox.flows import batch_run, where
 from outbox.flows.batch import Action, Batches, NoBatch
 from outbox.flows.batch_report import BatchBusy, BatchOver
@@ -124,8 +126,14 @@ def fill(store: MemoryStore, clock: TickingClock, count: int, **more: Any) -> li
     ids = []
     for number in range(count):
         ids.append(f"m{number:06}")
-        item = transitions.new(make_mail(**{"to": f"t{number}@example.co", **more}), ids[-1], clock(), None, "app")
-        store.outbox[ids[-1]] = transitions.refused(Row(item), "invalid", clock(), "deliver").applied(item)
+        item = transitions.new(make_mail(**{"to": f"t{number}@example.co", **more}), ids[-1], Stamp(clock(), "app"))
+        store.outbox[ids[-1]] = transitions.dead_letter(
+            Row({**item, "status": "SENDING"}),
+            ErrorCode.REFUSED,
+            {"answer": "invalid"},
+            Stamp(clock(), "deliver"),
+            attempts=1,
+        ).applied(item)
         if number % 3 == 0:
             clock.forward(seconds=0.01)
     clock.forward(seconds=1)

@@ -4,7 +4,7 @@ import pytest
 
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.lease import Lease
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from tests.conftest import make_mail
 
 PARTS = 2
@@ -16,11 +16,11 @@ def dispatch(service):
 
     def run():
         sender = service.sender("dispatch")
-        look_up = LookUp(
+        reconcile = Reconcile(
             service.store, service.records, sender.limiter, service.clock, service.pause, "dispatch", 180.0,
             service.keep, service.files,
         )  # fmt: skip
-        whole = Dispatch(sender, look_up, service.register, service.start_dispatch, service.threads, PARTS)
+        whole = Dispatch(sender, reconcile, service.register, service.start_dispatch, service.threads, PARTS)
         return whole(service.deadline)
 
     return run

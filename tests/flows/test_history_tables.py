@@ -16,6 +16,7 @@ from outbox.core.errors import Lost, NeedsConfirmation, WrongState
 from outbox.core.places import BOUNCE
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.transitions import Stamp
 from outbox.flows.activity import HOUR, Activity
 from outbox.flows.again import Again, links
 from outbox.flows.doctor import Doctor
@@ -56,7 +57,7 @@ def sent(store, clock):
     def send(mail_id, **parts):
         Outbox(store=store, now=clock).enqueue(make_mail(**parts), idempotency_key=mail_id)
         row = Row(store.get(mail_id))
-        store.finish(mail_id, Expect(), transitions.sent(row, f"d-{mail_id}", clock(), KEEP, "deliver"))
+        store.finish(mail_id, Expect(), transitions.sent(row, f"d-{mail_id}", Stamp(clock(), "deliver"), KEEP))
 
     return send
 

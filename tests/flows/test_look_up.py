@@ -8,6 +8,7 @@ from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown, Stop, Too
 from outbox.core.mail_api import Seen
 from outbox.core.rate import Rate
 from outbox.core.row import Row
+from outbox.core.transitions import Stamp
 from outbox.flows.limiter import SharedLimiter
 
 
@@ -243,7 +244,7 @@ def put_back(service, mail):
 
 
 def finished(row, delivery_id, service):
-    return transitions.found(row, delivery_id, service.clock(), service.keep, "deliver")
+    return transitions.found(row, delivery_id, Stamp(service.clock(), "deliver"), service.keep)
 
 
 def test_another_delivery_of_a_mail_that_history_has_puts_the_row_aside(service, put_back):

@@ -15,6 +15,7 @@ from outbox.core.errors import InvalidRequest, Lost
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
+from outbox.core.transitions import Stamp
 from outbox.flows import segments
 from outbox.flows.quarantine import Quarantine, could_fire
 from outbox.flows.restore import IntoHistory, IntoOutbox
@@ -59,13 +60,15 @@ def counted(report):
 
 
 def unsent(mail_id="m", status="PENDING", **more):
-    item = transitions.new(make_mail(), mail_id, TickingClock()(), None, "app")
+    item = transitions.new(make_mail(), mail_id, Stamp(TickingClock()(), "app"))
     return item | {"status": status, "revision": 3} | more
 
 
 def sent(mail_id="m", delivery="7", **parts):
-    item = transitions.new(make_mail(**parts), mail_id, TickingClock()(), None, "app")
-    return transitions.sent(Row(item), delivery, TickingClock()(), Retention(400), "deliver")
+    item = transitions.new(make_mail(**parts), mail_id, Stamp(TickingClock()(), "app"))
+    return transitions.sent(
+        Row({**item, "status": "SENDING"}), delivery, Stamp(TickingClock()(), "deliver"), Retention(400)
+    )
 
 
 def full(mail_id="m"):

@@ -11,18 +11,21 @@ import httpx
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.stream import MARGIN_SECONDS
 from outbox.core import places, transitions
+from outbox.core.codes import ErrorCode
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.mail import Mail
 from outbox.core.mail_api import Accepted
+from outbox.core.outcomes import Terms
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.states import Status
+from outbox.core.transitions import Stamp
 from outbox.flows import deliver as deliver_module
 from outbox.flows import dispatch as dispatch_module
-from outbox.flows.deliver import OVER_THE_RATE, Deliver
+from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
-from outbox.flows.look_up import LookUp
+from outbox.flows.reconcile import Reconcile
 from outbox.flows.send import Sender
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
@@ -84,8 +87,10 @@ class Service:
 
     def backlog(self, count: int) -> None:
         """Have so many bulk mails waiting since long."""
-        first = transitions.new(make_mail(), "0", self.world(), None, "simulation")
-        patch = transitions.postponed(first, self.world() - timedelta(hours=1), "over-rate", OVER_THE_RATE)[1]
+        first = transitions.new(make_mail(), "0", Stamp(self.world(), "simulation"))
+        patch = transitions.postponed(
+            first, Stamp(self.world() - timedelta(hours=1), "deliver"), ErrorCode.OVER_RATE, {}
+        )[1]
         # As long as the ids that the service makes.
         ids = (f"01JGFJJZ00{number:016}" for number in range(count))
         self.store.begin(patch.applied(first), {each: places.lane(each, urgent=False) for each in ids})
@@ -102,7 +107,7 @@ class Service:
         bells = []
         for _ in range(count):
             mail = make_mail(subject=f"{self.world.seconds:.6f}", urgent=True)
-            item = transitions.new(mail, places.new_id(self.world()), self.world(), None, "simulation")
+            item = transitions.new(mail, places.new_id(self.world()), Stamp(self.world(), "simulation"))
             self.store.add(item, once=False)
             bells.append(listen(None, item))
         self.world.start(STREAM, self._deliver, bells)
@@ -135,7 +140,7 @@ class Service:
 
     def _dispatch(self) -> None:
         sender = self._sender("dispatch")
-        look_up = LookUp(
+        reconcile = Reconcile(
             self.store,
             FakeRecords(),
             sender.limiter,
@@ -147,7 +152,7 @@ class Service:
             MemoryFiles(),
         )
         dispatch = Dispatch(
-            sender, look_up, self.register, self.start_dispatch, self.threads, self.dispatchers, self.world.pool
+            sender, reconcile, self.register, self.start_dispatch, self.threads, self.dispatchers, self.world.pool
         )
         with self._timed("dispatch"):
             self.dispatches.append(dispatch(self._deadline()))
@@ -174,8 +179,7 @@ class Service:
             world.pause,
             who,
             self.lease,
-            Retention(400),
-            window,
+            Terms(Retention(400), window),
             self.checks,
             MemoryFiles(),
         )

@@ -13,6 +13,7 @@ from outbox.adapters.source import is_throttled
 from outbox.cli.problems import explain
 from outbox.core import transitions
 from outbox.core.retention import Retention
+from outbox.core.transitions import Stamp
 from outbox.flows.support import Support
 from outbox.testing import MemoryChecks, TickingClock
 from tests.conftest import make_mail
@@ -180,7 +181,7 @@ def test_a_list_that_does_not_answer_is_no_permission():
 def test_a_row_whose_address_no_index_takes_can_be_cancelled(kept, to):
     """A person wrote it by hand, or it is from before there was a rule: it leaves under the beginning of it."""
     clock = TickingClock(NOW)
-    kept.store.add({**transitions.new(make_mail(), "m", clock(), None, "alice"), "to": to}, once=False)
+    kept.store.add(transitions.new(make_mail(), "m", Stamp(clock(), "alice")).also({"to": to}), once=False)
     Support(kept.store, clock, Retention(400)).cancel("m", "alice")
     there = kept.store.get_finished("m")
     assert (there["status"], there["to"]) == ("CANCELLED", to)

@@ -7,21 +7,23 @@ import pytest
 
 from outbox.core import clock, places, transitions
 from outbox.core.change import ABSENT, Expect, Patch, seen
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
+from outbox.core.transitions import Stamp
 from tests.conftest import make_mail
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def new(mail_id="a", **parts):
-    return transitions.new(make_mail(**parts), mail_id, NOW, None, "tester")
+    return transitions.new(make_mail(**parts), mail_id, Stamp(NOW, "tester"))
 
 
 def finished(item, delivery_id="7"):
-    return transitions.sent(Row(item), delivery_id, NOW, Retention(400), "tester")
+    return transitions.sent(Row({**item, "status": "SENDING"}), delivery_id, Stamp(NOW, "tester"), Retention(400))
 
 
 ODD = {
@@ -363,7 +365,9 @@ def test_lists_the_problems_of_a_span_of_time(store):
         row = Row(new(f"m{number}"))
         store.add(row.item, once=False)
         at = NOW + timedelta(hours=number)
-        store.update(row.id, Expect(), transitions.problem(row, Status.FAILED, "refused", "No.", at, "tester"))
+        store.update(
+            row.id, Expect(), transitions.dead_letter(row, ErrorCode.REFUSED, {"answer": "No."}, Stamp(at, "tester"))
+        )
     odd = new("odd") | {"status": "FAILED", "problem": "FAILED", "problem_at": "yesterday"}
     store.add(odd, once=False)
     span = {"since": NOW + timedelta(hours=1), "until": NOW + timedelta(hours=2)}

@@ -11,6 +11,7 @@ from outbox.core.change import Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.transitions import Stamp
 from outbox.testing import FakeMailApi, TickingClock
 from tests.conftest import Service, make_mail
 
@@ -75,10 +76,14 @@ MIXED = {"CancellationReasons": [{"Code": "ConditionalCheckFailed", "Message": "
 @pytest.mark.parametrize("reasons", [CONFLICT, MIXED])
 def test_transactions_that_collide_are_tried_again(embedded, reasons):
     """A conflict, also beside a failed condition, is no answer yet."""
-    item = transitions.new(make_mail(), "a", NOW, None, "tester")
+    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
     embedded.add(item, once=False)
     fault = Fault(embedded, "TransactWriteItems", 3).answer("TransactionCanceledException", **reasons)
-    embedded.finish("a", Expect({"revision": 1}), transitions.sent(Row(item), "1", NOW, Retention(400), "tester"))
+    embedded.finish(
+        "a",
+        Expect({"revision": 1}),
+        transitions.sent(Row({**item, "status": "SENDING"}), "1", Stamp(NOW, "tester"), Retention(400)),
+    )
     assert fault.played == 3
     assert embedded.get("a") is None
 
@@ -88,7 +93,7 @@ def test_transactions_that_collide_are_tried_again(embedded, reasons):
 )
 def test_single_writes_ride_out_conflicts_and_throttling(embedded, code):
     """A write that met another one, or too many, is tried again."""
-    embedded.add(transitions.new(make_mail(), "a", NOW, None, "tester"), once=False)
+    embedded.add(transitions.new(make_mail(), "a", Stamp(NOW, "tester")), once=False)
     fault = Fault(embedded, "UpdateItem", 2).answer(code)
     assert embedded.update("a", Expect(), Patch({"x": 1}))["x"] == 1
     assert fault.played == 2
@@ -96,17 +101,21 @@ def test_single_writes_ride_out_conflicts_and_throttling(embedded, code):
 
 def test_a_conflict_without_end_is_an_error_not_a_lost_row(embedded):
     """After so many tries the caller hears of it; nothing was written."""
-    item = transitions.new(make_mail(), "a", NOW, None, "tester")
+    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
     embedded.add(item, once=False)
     Fault(embedded, "TransactWriteItems", 99).answer("TransactionCanceledException", **CONFLICT)
     with pytest.raises(botocore.exceptions.ClientError):
-        embedded.finish("a", Expect(), transitions.sent(Row(item), "1", NOW, Retention(400), "tester"))
+        embedded.finish(
+            "a",
+            Expect(),
+            transitions.sent(Row({**item, "status": "SENDING"}), "1", Stamp(NOW, "tester"), Retention(400)),
+        )
     assert embedded.get("a") == item
 
 
 def test_an_error_that_is_no_condition_is_not_taken_for_one(embedded):
     """Access denied is not a lost claim."""
-    embedded.add(transitions.new(make_mail(), "a", NOW, None, "tester"), once=False)
+    embedded.add(transitions.new(make_mail(), "a", Stamp(NOW, "tester")), once=False)
     Fault(embedded, "UpdateItem").answer("AccessDeniedException")
     with pytest.raises(botocore.exceptions.ClientError):
         embedded.update("a", Expect(), Patch({"x": 1}))
@@ -115,7 +124,7 @@ def test_an_error_that_is_no_condition_is_not_taken_for_one(embedded):
 @pytest.mark.parametrize("once", [True, False])
 def test_an_enqueue_whose_answer_was_lost_is_one_row(embedded, once):
     """The same row again is a success, not a duplicate."""
-    item = transitions.new(make_mail(), "a", NOW, None, "tester")
+    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
     Fault(embedded, "TransactWriteItems" if once else "PutItem").lost_answer()
     with pytest.raises(ConnectionResetError):
         embedded.add(item, once=once)
@@ -127,7 +136,7 @@ def test_an_enqueue_whose_answer_was_lost_is_one_row(embedded, once):
 
 def test_a_claim_whose_answer_was_lost_is_ours_and_nobody_elses(embedded):
     """Asked again it is ours; another worker's is not."""
-    item = transitions.new(make_mail(), "a", NOW, None, "tester")
+    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
     embedded.add(item, once=False)
     expect, patch = transitions.claim(item, NOW, timedelta(seconds=9), "mine")
     Fault(embedded, "UpdateItem").lost_answer()

@@ -17,6 +17,7 @@ from outbox.adapters.source import Source, is_throttled
 from outbox.adapters.wire import to_wire
 from outbox.core import clock, transitions
 from outbox.core.errors import InvalidRequest
+from outbox.core.transitions import Stamp
 from outbox.flows.restore import IntoOutbox
 from outbox.flows.segments import Report, Walk
 from outbox.testing.source import MemorySource
@@ -252,7 +253,7 @@ def test_a_failed_condition_beside_a_throttle_is_no_throttle():
 @pytest.mark.parametrize("client", [pytest.param("embedded", marks=pytest.mark.stack)], indirect=True)
 def test_throttled_writes_and_looks_do_not_lose_a_row(client, source):
     """Restored from a table into tables that throttle: every row arrives once, and the second run finds it so."""
-    made = [transitions.new(make_mail(), f"m-{number:03}", clock.now(), None, "app") for number in range(40)]
+    made = [transitions.new(make_mail(), f"m-{number:03}", Stamp(clock.now(), "app")) for number in range(40)]
     fill(client, made)
     for operation in ("Scan", "BatchGetItem", "TransactWriteItems"):
         Throttle(client, operation, times=10)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from outbox.core import clock, transitions
+from outbox.core.transitions import Stamp
 from tests.conftest import make_mail
 
 NOW = clock.parse("2026-01-01T00:00:00.000Z")
@@ -12,7 +13,7 @@ LEASE = timedelta(minutes=3)
 
 
 def row(**more):
-    return {**transitions.new(make_mail(), "m", NOW, None, "shop"), **more}
+    return {**transitions.new(make_mail(), "m", Stamp(NOW, "shop")), **more}
 
 
 def test_a_row_claimed_at_once_stays_where_it_is():

@@ -13,10 +13,11 @@ from outbox.cli import output
 from outbox.cli.desk import Cli, begin
 from outbox.cli.options import Json
 from outbox.cli.safe import cell
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import InvalidRequest
 from outbox.core.shown import words
-from outbox.flows.quarantine import QUARANTINED, Quarantine
-from outbox.flows.restore import RESTORED, RESTORED_IN_DOUBT, IntoHistory, IntoOutbox
+from outbox.flows.quarantine import Quarantine
+from outbox.flows.restore import IntoHistory, IntoOutbox
 from outbox.flows.segments import Fate, Report, Task, Tell, Walk
 from outbox.wiring.copied import Copied
 
@@ -179,16 +180,16 @@ def _lines(cli: Cli, asked: Asked, report: Report, *, finished: bool) -> Iterato
         command = cli.options.command(*asked.words)
         yield f"Nothing was written. To do it: {command}" if arrives or not finished else "There is nothing to do."
     elif arrives and asked.into is not Into.HISTORY:
-        yield f'{HELD} Each has the error "{QUARANTINED if asked.quarantine else RESTORED}".'
+        yield f'{HELD} Each has the error "{ErrorCode.QUARANTINED if asked.quarantine else ErrorCode.RESTORED}".'
         if not asked.quarantine:
-            release = cli.options.command("release", "--where", f"error={RESTORED}")
+            release = cli.options.command("release", "--where", f"error={ErrorCode.RESTORED}")
             yield f"To count those to release, before anything goes: {release}"
 
 
 def _about(asked: Asked, report: Report) -> Iterator[str]:
     """Tell what is special about rows that arrive."""
     if report.in_doubt:
-        yield f"{report.in_doubt:,} of them may have been sent: so their notes begin; error {RESTORED_IN_DOUBT}."
+        yield f"{report.in_doubt:,} of them may have been sent: so their notes begin; error {ErrorCode.RESTORED_IN_DOUBT}."
     if report.files and not asked.quarantine:
         yield f"{report.files:,} of them name files, which may have been cleaned up; that is found when they are sent."
     if report.unreadable and asked.into is not Into.HISTORY:

@@ -29,11 +29,10 @@ from outbox.console.correction import broken as is_broken
 from outbox.console.guard import LONGEST_BODY
 from outbox.console.written import read_addresses
 from outbox.core.errors import ChangedMeanwhile, InvalidMail, NotFound, Problem, TooLarge, WrongState
-from outbox.core.row import Row
+from outbox.core.row import PART, Row
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
 from outbox.flows.choices import Choice, choices
 from outbox.flows.edited import changed
-from outbox.flows.faults import PART
 from outbox.wiring.desk import Desk
 
 TRIES = 3
@@ -169,7 +168,7 @@ def _beside(ask: Ask, form: Form, problems: Sequence[Problem]) -> dict[str, list
     """Put each problem to its field, in the viewer's language; under "" those of no field in the form."""
     found: dict[str, list[str]] = {}
     for problem in problems:
-        match = PART.fullmatch(problem.field)
+        match = PART.match(problem.field)
         name, number = (match["name"], match["number"]) if match else ("", None)
         rule = ask.words.said(problem.rule)
         if name not in (*FIELDS, SCHEDULE, SURE):

@@ -104,7 +104,7 @@ def _file(desk: Desk, found: File) -> Response:
     if found.content is not None:
         return Response(found.content, headers=headers)
     if found.stored is None:
-        raise FileLost(found.name, found.problem)
+        raise FileLost(found.name, "file-problem", problem=found.problem)
     if desk.files is None:
         raise MissingSettings(["OUTBOX_BUCKET"], content.NO_BUCKET)
     # The whole is checked before the first piece goes out: nobody opens what was not enqueued.

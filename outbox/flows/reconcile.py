@@ -13,16 +13,17 @@ import structlog
 
 from outbox.core import backoff, clock, places, transitions
 from outbox.core.change import Patch, seen
-from outbox.core.errors import FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
+from outbox.core.errors import AlreadySent, FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
 from outbox.core.mail_api import Records, Seen
+from outbox.core.message import Language, Message, message_of
 from outbox.core.ports import Clock, Files, Limiter, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
-from outbox.flows import settle
+from outbox.core.transitions import Stamp
 from outbox.flows.files import complete
-from outbox.flows.prepare import AlreadySent
 from outbox.flows.reach import within_reach
+from outbox.flows.settle import insert_history
 from outbox.flows.write import finish, write
 
 log = structlog.get_logger()
@@ -38,8 +39,8 @@ class _NoSlot(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
-    """Looks for mails in doubt, a call at a time within the rate."""
+class Reconcile:
+    """Looks for mails in doubt in the API's records, a call at a time within the rate."""
 
     store: Store
     records: Records
@@ -50,18 +51,31 @@ class LookUp:
     lease_seconds: float
     keep: Retention
     files: Files
+    language: Language = "en"
 
     def __call__(self, row: Row, slot: datetime) -> str:
         """Look once for a CHECKING mail and write down what came of it; give the state it is in then, in lower case.
 
         `slot`: the moment of its first call, booked already.
         """
+        if row.deaths >= transitions.MOST_DEATHS:
+            return self._write(row, transitions.poisoned(row, row.deaths, self._stamp()))
         try:
+            row = self._begun(row)
             patch = self._look(row, self._spender(slot))
         except Lost:
             return "stale"
-        if patch is None:
-            return "sent"
+        return "sent" if patch is None else self._write(row, patch)
+
+    def _begun(self, row: Row) -> Row:
+        """Note that the look begins, before anything of the row is read: what kills its worker is counted. Raises `Lost`."""
+        patch = transitions.look_begun(row, timedelta(seconds=self.lease_seconds), self._stamp())
+        return Row(write(self.store, row, seen(row.item, "revision", "status"), patch))
+
+    def _stamp(self) -> Stamp:
+        return Stamp(self.clock(), self.who, self.language)
+
+    def _write(self, row: Row, patch: Patch) -> str:
         try:
             written = write(self.store, row, seen(row.item, "revision", "status"), patch)
         except Lost:
@@ -79,18 +93,24 @@ class LookUp:
                 mail = complete(self.files, row).mail()
             deliveries = self.records.find(mail, since, until, self._is_other, spend)
         except RowBroken as broken:
-            return transitions.undecided(row, f"The row can no longer be read ({broken.problem}).", now, self.who)
-        except (NoRecords, FileLost) as error:
-            return transitions.undecided(row, str(error), now, self.who)
+            told = [{"field": problem.field, "rule": problem.rule} for problem in broken.problems]
+            return self._undecided(row, "reconcile.unreadable", problems=told)
+        except NoRecords as error:
+            return self._undecided(row, "reconcile.no-records", why=message_of(error))
+        except FileLost as error:
+            return self._undecided(row, "reconcile.file-lost", why=message_of(error))
         except _NoSlot:
-            return transitions.looked(row, now + NO_ROOM, "The rate had no room to look.", counts=False)
+            return transitions.looked(row, now + NO_ROOM, "reconcile.no-slot", self._stamp(), counts=False)
         except (NotAnswered, TryLater, Stop) as error:
             return self._not_answered(row, error, now)
         try:
             return self._found(row, deliveries, now)
         except AlreadySent as sent:
-            patch = transitions.sent_meanwhile(row, sent.there, now, self.who)
-            return Patch(patch.assign, patch.drop | transitions.CHECK)
+            return transitions.left_the_outbox(row, sent.there, self._stamp())
+
+    def _undecided(self, row: Row, code: str, **params: object) -> Patch:
+        why = Message(code, doubt=transitions.doubt_of(row), **params)
+        return transitions.undecided(row, why, self._stamp())
 
     def _found(self, row: Row, deliveries: Sequence[Seen], now: datetime) -> Patch | None:
         too_young = []
@@ -101,22 +121,19 @@ class LookUp:
             elif self._take(row, delivery.delivery_id, now):
                 return None
         if too_young:
-            note = "A delivery that may be this mail was seen; it is left to settle."
-            return transitions.looked(row, min(too_young), note, counts=False)
+            return transitions.looked(row, min(too_young), "reconcile.too-young", self._stamp(), counts=False)
         until = clock.parse(row.item.get("check_until")) or now
         next_look = backoff.next_look(now, row.looks, until)
         if next_look is None:
-            return transitions.undecided(
-                row, f"It was not seen in the mail API's records ({row.looks + 1} looks).", now, self.who
-            )
-        return transitions.looked(row, next_look, "It has not been seen there yet.")
+            return self._undecided(row, "reconcile.never-seen", attempts=row.looks + 1)
+        return transitions.looked(row, next_look, "reconcile.not-seen", self._stamp())
 
     def _take(self, row: Row, delivery_id: str, now: datetime) -> bool:
         """Move the mail to history as this delivery; False if another mail has taken it meanwhile.
 
         Raises `AlreadySent` when history has the mail: somebody saved an older version of it, and no look would end.
         """
-        finished = transitions.found(row, delivery_id, now, self.keep, self.who)
+        finished = transitions.found(row, delivery_id, Stamp(now, self.who, self.language), self.keep)
         try:
             finish(self.store, row.id, seen(row.item, "revision", "status"), finished, sole=True)
         except Lost as lost:
@@ -128,7 +145,7 @@ class LookUp:
             if there.get("status") == Status.SENT:
                 # Whose this delivery is, a mail of the same content may still find out.
                 raise AlreadySent(there) from None
-            settle.keep(self.store, finished, self.clock, self.who)
+            insert_history(self.store, finished, self.clock, self.who)
             raise AlreadySent(finished) from None
         log.info("mail.found", id=row.id, delivery_id=delivery_id)
         return True
@@ -138,9 +155,9 @@ class LookUp:
             self.limiter.hold_back(error.wait)
         until = clock.parse(row.item.get("check_until")) or now
         if now >= until + GIVEN_UP:
-            return transitions.undecided(row, f"The mail API's records did not answer: {error}", now, self.who)
+            return self._undecided(row, "reconcile.never-answered", why=message_of(error))
         next_look = now + timedelta(seconds=backoff.wait_seconds(row.looks + 1))
-        return transitions.looked(row, next_look, f"The mail API's records did not answer: {error}")
+        return transitions.looked(row, next_look, "reconcile.not-answered", self._stamp(), why=message_of(error))
 
     def _is_other(self, delivery_id: str) -> bool:
         taken = self.store.get_finished(places.delivery_mark(delivery_id)) is not None

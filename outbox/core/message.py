@@ -1,0 +1,150 @@
+"""A sentence as data: a code of the catalogue and its parameters, written out in whatever language somebody reads.
+
+A `Message` is a text, too, the English one: whoever does not translate can print it, compare it to nothing and log it.
+On a row it is stored as a map, `{"code": …, parameters…}`, which `stored` gives and `written` reads back.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from outbox.core.catalogue import SENTENCES
+from outbox.core.codes import ErrorCode, EventCode
+from outbox.core.text import shorten
+
+Language = Literal["en", "ja"]
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
+# `{name}`, or `{name:,}` for a number with thousands separated.
+HOLE = re.compile(r"\{(\w+)(:,)?\}")
+# What a row stores of a parameter: the words of others are quoted, not kept whole.
+LONGEST_PARAMETER, MOST_PARTS, DEEPEST = 500, 20, 4
+LONGEST = 1000
+UNSAID = "…"
+ERRORS, EVENTS = frozenset(map(str, ErrorCode)), frozenset(map(str, EventCode))
+
+
+class Message(str):
+    """One sentence, in English; `code` and `params` say the same in any language."""
+
+    code: str
+    params: Mapping[str, Any]
+
+    def __new__(cls, code: str, /, **params: Any) -> Self:  # noqa: ANN401  whatever a sentence tells of
+        """Make it. Raises `KeyError` for a code that the catalogue does not have."""
+        message = super().__new__(cls, _filled(SENTENCES[code], params, "en"))
+        message.code, message.params = str(code), params
+        return message
+
+    def __reduce__(self) -> Any:  # noqa: ANN401  pickle's own
+        return _unpickled, (self.code, dict(self.params))
+
+
+def render(value: object, language: Language) -> str:
+    """Write a message in a language; any other text as it is, a stored message as `written` reads it."""
+    if isinstance(value, Message):
+        return _filled(SENTENCES[value.code], value.params, language)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return _of_stored(value, language)
+    if isinstance(value, (list, tuple)):
+        parts = [render(part, language).rstrip(".。") for part in value]
+        return ("; " if language == "en" else "、").join(parts)
+    return str(value)
+
+
+def message_of(error: BaseException) -> str:
+    """Give what an error says: its `Message` if it has one, which can be translated, else its text."""
+    said = error.args[0] if error.args else None
+    return said if isinstance(said, Message) else str(error)
+
+
+def stored(value: object, depth: int = 0) -> Any:  # noqa: ANN401  what a row can hold
+    """Give the form in which a parameter stands on a row: short, and only types every table takes."""
+    if depth > DEEPEST:
+        return UNSAID
+    if isinstance(value, Message):
+        return {"code": value.code} | {name: stored(part, depth + 1) for name, part in value.params.items()}
+    if isinstance(value, Mapping):
+        return {str(name): stored(part, depth + 1) for name, part in list(value.items())[:MOST_PARTS]}
+    if isinstance(value, (list, tuple)):
+        return [stored(part, depth + 1) for part in value[:MOST_PARTS]]
+    if isinstance(value, (bool, int)) or value is None:
+        return value
+    return shorten(str(value), LONGEST_PARAMETER)
+
+
+def read_back(value: Mapping[str, Any]) -> Message | None:
+    """Give the message that `stored` made a map of; None for whatever else a map is."""
+    code = value.get("code")
+    if not isinstance(code, str) or code not in SENTENCES:
+        return None
+    return Message(code, **{name: _part(part) for name, part in value.items() if name != "code"})
+
+
+def _part(value: object) -> object:
+    return (read_back(value) or value) if isinstance(value, Mapping) else value
+
+
+def reason(item: Mapping[str, Any], language: Language) -> str:
+    """Say why a row is where it is: from its code and details, or, where a person broke those, as `reason` has it."""
+    error, details = item.get("error"), item.get("details")
+    key = f"error.{error}"
+    if isinstance(error, str) and error in ERRORS and isinstance(details, Mapping) and _fits(key, details):
+        return shorten(_filled(SENTENCES[key], details, language), LONGEST)
+    if "status" in item and (said := _finished(item, language)):
+        return said
+    return str(item.get("reason", ""))
+
+
+def event(what: object, language: Language) -> str:
+    """Say in a word what an event of a timeline is; one that nobody knows is shown as it is."""
+    if isinstance(what, str) and what in EVENTS:
+        return _filled(SENTENCES[f"event.{what}"], {}, language)
+    return str(what)
+
+
+def event_reason(event: Mapping[str, Any], language: Language) -> str:
+    """Say why an event happened, from its code and details; empty where it has none."""
+    return reason({name: event[name] for name in ("error", "details", "reason") if name in event}, language)
+
+
+def _finished(item: Mapping[str, Any], language: Language) -> str:
+    """Say of a mail in history how it got there; empty for others."""
+    by = str(item.get("confirmed_by", ""))
+    if item.get("status") == "SENT":
+        code = "finished.found" if by == "records" else "finished.confirmed" if by else "finished.sent"
+        return _filled(SENTENCES[code], {"who": by}, language)
+    details = item.get("details")
+    if item.get("status") == "CANCELLED" and isinstance(details, Mapping) and "who" in details:
+        code = "finished.cancelled-in-batch" if "batch" in details else "finished.cancelled"
+        return _filled(SENTENCES[code], details, language)
+    return ""
+
+
+def _of_stored(value: Mapping[str, Any], language: Language) -> str:
+    code = value.get("code")
+    if isinstance(code, str) and code in SENTENCES:
+        return _filled(SENTENCES[code], value, language)
+    if "field" in value and "rule" in value:
+        return f"{render(value['field'], language)}: {render(value['rule'], language)}"
+    return ", ".join(f"{name}={render(part, language)}" for name, part in value.items())
+
+
+def _fits(key: str, details: Mapping[str, Any]) -> bool:
+    """Tell whether a person has left all that a sentence tells of."""
+    return all(hole[0] in details for hole in HOLE.findall(SENTENCES[key][0]))
+
+
+def _filled(sentence: tuple[str, str], params: Mapping[str, Any], language: Language) -> str:
+    template = sentence[LANGUAGES.index(language)]
+
+    def part(hole: re.Match[str]) -> str:
+        value = params.get(hole[1], UNSAID)
+        return f"{value:,}" if hole[2] and isinstance(value, int) else render(value, language)
+
+    return HOLE.sub(part, template)
+
+
+def _unpickled(code: str, params: Mapping[str, Any]) -> Message:
+    return Message(code, **params)
