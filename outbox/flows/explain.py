@@ -14,7 +14,7 @@ from outbox.core.hand_edits import is_copy
 from outbox.core.message import Message
 from outbox.core.ports import Store
 from outbox.core.row import Row, whole
-from outbox.core.states import IN_FLIGHT, PROBLEMS, Status
+from outbox.core.states import IN_FLIGHT, PROBLEMS
 from outbox.core.text import shorten
 from outbox.core.transitions import Stamp
 from outbox.flows.write import write
@@ -33,7 +33,7 @@ def explain(store: Store, stamp: Stamp, mail_id: str, before: Mapping[str, Any] 
     row = Row(current)
     there = store.get_finished(mail_id) if places.is_mail(mail_id) else None
     # A row that says so already is left as it is, or it would be written again and again.
-    if there is not None and (lost(current) or saved_over(before or {}, current)):
+    if there is not None and (before == {} or lost(current) or saved_over(before or {}, current)):
         patch: Patch | None = transitions.left_the_outbox(row, there, stamp)
     else:
         patch = _patch(row, before, stamp)
