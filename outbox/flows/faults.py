@@ -44,7 +44,9 @@ def _without(parts: dict[str, Any], problem: Problem) -> dict[str, Any]:
     match = PART.fullmatch(problem.field)
     name, number = (match["name"], match["number"]) if match else ("", None)
     if number is not None and isinstance(parts.get(name), list):
-        return parts | {name: [SOMEBODY if n == int(number) else each for n, each in enumerate(parts[name])]}
+        listed = parts[name].copy()
+        listed[int(number)] = SOMEBODY
+        return parts | {name: listed}
     return _replaced(parts, name)
 
 
