@@ -13,6 +13,7 @@ from outbox.adapters import aws, logs
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
 from outbox.adapters.checks import DynamoChecks
+from outbox.adapters.connections import Connections
 from outbox.adapters.control import DynamoRegister
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
@@ -44,13 +45,14 @@ def sending() -> Sending:
     settings = load(WorkerSettings)
     logs.configure(settings.log_level)
     # One session for all clients: each of its own would read the SDK's descriptions of AWS again.
-    session, connections = boto3.Session(), settings.threads + 2
-    client = aws.dynamodb(session, connections)
+    session, at_once = boto3.Session(), settings.threads + 2
+    client = aws.dynamodb(session, at_once)
     store = DynamoStore(client, settings.table, settings.history_table)
-    files = S3Files(aws.s3(session, connections), settings.bucket)
+    files = S3Files(aws.s3(session, at_once), settings.bucket)
     checks = DynamoChecks(client, settings.history_table, settings.suppression_table if settings.suppression else None)
     register = DynamoRegister(client, settings.control_table)
-    http = api_client(settings, session)
+    connections = Connections.to(settings.mail_api_url, clock.now)
+    http = api_client(settings, session, connections)
     switch = SharedSwitch(register, clock.now, time.monotonic)
     limiter = SharedLimiter(register, clock.now, Rate(settings.rate_per_minute, settings.rate_burst), time.sleep)
     keep = Retention(settings.history_days, settings.history_bodies)
@@ -63,11 +65,10 @@ def sending() -> Sending:
     return Sending(settings, register, http, Starter(settings.dispatch_function), sender)
 
 
-def api_client(settings: WorkerSettings, session: boto3.Session) -> ApiClient:
-    """Build the mail API's client: connections kept, no retries, no redirects."""
+def api_client(settings: WorkerSettings, session: boto3.Session, transport: Connections) -> ApiClient:
+    """Build the mail API's client: no retries, no redirects."""
     seconds = settings.connect_seconds
     timeout = httpx.Timeout(settings.answer_seconds, connect=seconds, write=seconds, pool=seconds)
-    pool = httpx.Limits(max_connections=settings.threads, max_keepalive_connections=settings.threads)
-    client = httpx.Client(timeout=timeout, limits=pool, headers={"User-Agent": "outbox"})
+    client = httpx.Client(timeout=timeout, transport=transport, headers={"User-Agent": "outbox"})
     credentials = SecretsManagerCredentials(aws.secrets_manager(session), settings.secret_id, clock.now)
     return ApiClient(client, settings.mail_api_url, credentials, settings.answer_seconds)

@@ -17,6 +17,7 @@ from outbox import Mail
 from outbox.adapters import stream
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
+from outbox.adapters.connections import Connections
 from outbox.adapters.secrets import Credentials
 from outbox.adapters.wire import to_wire
 from outbox.core import clock, moves, places
@@ -100,11 +101,10 @@ def credentials(ready: Mapping[str, str]) -> Credentials:
 
 
 @contextmanager
-def http_api(ready: Mapping[str, str], threads: int = THREADS) -> Iterator[BlastengineApi]:
+def http_api(ready: Mapping[str, str]) -> Iterator[BlastengineApi]:
     """Call the sandbox with a client as the wiring makes it."""
-    limits = httpx.Limits(max_connections=threads, max_keepalive_connections=threads)
-    timeout = httpx.Timeout(30, connect=5, write=5, pool=5)
-    with httpx.Client(timeout=timeout, limits=limits, headers={"User-Agent": "outbox"}) as client:
+    timeout, transport = httpx.Timeout(30, connect=5, write=5, pool=5), Connections.to(ready["mail_api_url"], clock.now)
+    with httpx.Client(timeout=timeout, transport=transport, headers={"User-Agent": "outbox"}) as client:
         yield BlastengineApi(ApiClient(client, ready["mail_api_url"], lambda **_: credentials(ready)))
 
 
