@@ -20,4 +20,5 @@ def flow() -> Deliver:
 def deliver(event: object, context: stream.Context) -> dict[str, Any]:
     """Answer the doorbells of a batch of stream records."""
     one_processor()
+    sending().begin()
     return stream.for_each_doorbell(event, context, clock.now, flow())

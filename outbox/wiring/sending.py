@@ -30,13 +30,23 @@ from outbox.settings import WorkerSettings, load
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What deliver and dispatch have in common; `sender` goes by the name of who sends."""
+    """What deliver and dispatch have in common, from one invocation to the next; `sender` names who sends."""
 
     settings: WorkerSettings
     register: DynamoRegister
     http: ApiClient
+    switch: SharedSwitch
+    connections: Connections
     start_dispatch: Starter
     sender: Callable[[str], Sender]
+
+    def begin(self) -> None:
+        """Begin an invocation: the function may have been frozen since the last one, for any time.
+
+        The switch is read again, and idle connections are closed; credentials get old by the wall clock alone.
+        """
+        self.switch.forget()
+        self.connections.close_idle()
 
 
 @cache
@@ -53,7 +63,7 @@ def sending() -> Sending:
     register = DynamoRegister(client, settings.control_table)
     connections = Connections.to(settings.mail_api_url, clock.now)
     http = api_client(settings, session, connections)
-    switch = SharedSwitch(register, clock.now, time.monotonic)
+    switch = SharedSwitch(register, clock.now)
     limiter = SharedLimiter(register, clock.now, Rate(settings.rate_per_minute, settings.rate_burst), time.sleep)
     keep = Retention(settings.history_days, settings.history_bodies)
 
@@ -62,7 +72,7 @@ def sending() -> Sending:
         api = BlastengineApi(http)
         return Sender(store, api, clock.now, switch, limiter, time.sleep, who, lease, keep, window, checks, files)
 
-    return Sending(settings, register, http, Starter(settings.dispatch_function), sender)
+    return Sending(settings, register, http, switch, connections, Starter(settings.dispatch_function), sender)
 
 
 def api_client(settings: WorkerSettings, session: boto3.Session, transport: Connections) -> ApiClient:

@@ -80,7 +80,7 @@ class Tables:
 
 def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
     """Build deliver as the wiring does, without a rate."""
-    switch = SharedSwitch(tables.register, clock.now, time.monotonic)
+    switch = SharedSwitch(tables.register, clock.now)
     sender = Sender(
         tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0, Retention(400),
         timedelta(0), tables.checks, MemoryFiles(),
