@@ -40,11 +40,13 @@ class Sending:
     start_dispatch: Starter
     sender: Callable[[str], Sender]
 
-    def begin(self) -> None:
+    def begin(self, *shared: str) -> None:
         """Begin an invocation: the function may have been frozen since the last one, for any time.
 
         The switch is read again, and idle connections are closed; credentials get old by the wall clock alone.
+        `shared`: the items of what workers share that are asked for at once, and so are read in one call.
         """
+        self.register.read_together(*shared)
         self.switch.forget()
         self.connections.close_idle()
 

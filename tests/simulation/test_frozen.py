@@ -19,7 +19,7 @@ from outbox.adapters.secrets import KEPT, Credentials
 from outbox.adapters.starter import Starter
 from outbox.flows.switch import SharedSwitch
 from outbox.settings import WorkerSettings, load
-from outbox.testing import MemoryStore, TickingClock
+from outbox.testing import MemoryRegister, MemoryStore, TickingClock
 from outbox.wiring.sending import Sending, api_client
 from tests.adapters.peer import FORGETS, Peer
 from tests.conftest import Service, make_mail
@@ -29,6 +29,13 @@ NAMES = ("table", "history_table", "control_table", "suppression_table", "secret
 # Seconds by the wall clock between two invocations; a clock that is set back by a day makes everything old.
 DAY_BACK = -86_400.0
 SHORT, LONG = (0.0, 0.5), (3.0, 60.0, 600.0, 3600.0, DAY_BACK)
+
+
+class Register(MemoryRegister):
+    """Items in memory, which are read as they are asked for."""
+
+    def read_together(self, *names):
+        """Read nothing yet."""
 
 
 class Secrets(boto3.Session):
@@ -53,7 +60,7 @@ class Warm:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("outbox.core.clock.now", self.clock)
             http = api_client(settings, self.secrets, connections)
-        self.service = Service(MemoryStore(), BlastengineApi(http), self.clock)
+        self.service = Service(MemoryStore(), BlastengineApi(http), self.clock, register=Register())
         register, switch = self.service.register, self.service.switch
         self.operator = SharedSwitch(register, self.clock)
         sender = self.service.sender

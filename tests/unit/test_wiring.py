@@ -56,7 +56,9 @@ def parts(monkeypatch, peer, shared):
 @pytest.mark.parametrize("function", ["deliver", "dispatch"])
 def test_an_invocation_believes_nothing_of_the_one_before(monkeypatch, parts, peer, shared, function):
     """The switch is read again and the connection is a new one, though no clock has moved."""
-    looks = []
+    looks, together = [], []
+
+    monkeypatch.setattr(DynamoRegister, "read_together", lambda _self, *names: together.append(names))
 
     def look(*_):
         parts.http.call("POST", "/", longest=10)
@@ -74,3 +76,4 @@ def test_an_invocation_believes_nothing_of_the_one_before(monkeypatch, parts, pe
     shared["switch"] = {"stopped": True, "reason": "wrong template"}
     invoke()
     assert looks == [None, "wrong template"]
+    assert together == [("switch", "rate") if function == "deliver" else ()] * 2
