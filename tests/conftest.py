@@ -97,7 +97,7 @@ class Service:
     def __post_init__(self) -> None:
         self.outbox = Outbox(store=self.store, files=self.files, now=self.clock, actor="tester")
         self.support = Support(self.store, self.clock, self.keep)
-        self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
+        self.switch = SharedSwitch(self.register, self.clock)
 
     def sender(self, who: str = "deliver") -> Sender:
         limiter = self.limiter or Unlimited()

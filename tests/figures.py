@@ -44,7 +44,7 @@ PROMISES = [
     ),
     (
         "5. A person can always see, fix, stop",
-        "rows mutated by hand in every way; rows filled to their last byte; a pause in a batch, and in a frozen function",
+        "rows mutated by hand in every way; rows filled to their last byte; a pause in a batch, in a frozen function",
         ["fuzz"],
         "`tests/attack`, `tests/flows/test_hand_edits.py`, `tests/simulation/test_frozen.py`",
     ),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
 
+# A kept connection that died while its function was frozen costs one of the tries; each write bears being made again.
 # A DynamoDB call answers within milliseconds or not at all; three tries of these take about 10 s at the worst.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 1, 3, 3
 # S3 may take some seconds over a file of megabytes.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from outbox.core.clock import recent
 from outbox.core.errors import Stop
 from outbox.core.message import Message
 from outbox.core.ports import Clock
@@ -58,10 +59,10 @@ class CachedSecret(Generic[T]):
         """
         with self._lock:
             now, refusal = self._clock(), refused is not None and refused == self._known
-            if refusal and not _recent(self._refused_at, now, AGAIN):
+            if refusal and not recent(self._refused_at, now, AGAIN):
                 self._refused_at = now
                 self._ask(now)
-            elif not refusal and not _recent(self._asked_at, now, AGAIN if self._failure else KEPT):
+            elif not refusal and not recent(self._asked_at, now, AGAIN if self._failure else KEPT):
                 self._ask(now)
             if self._known is None or (refusal and self._failure):
                 raise self._failure or Stop(Message("secret-empty", what=self._what))
@@ -99,7 +100,3 @@ def _parse(written: str) -> Credentials:
     if not (isinstance(login_id, str) and isinstance(api_key, str) and login_id and api_key):
         raise Stop(Message("secret-malformed", what=WHAT, form=FORM))
     return Credentials(login_id, api_key)
-
-
-def _recent(moment: datetime | None, now: datetime, span: timedelta) -> bool:
-    return moment is not None and timedelta(0) <= now - moment < span

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 NAME = "switch"
 # Every worker obeys within five seconds: it believes what it read for two, and a call under way is let end.
-BELIEVED_SECONDS = 2.0
+BELIEVED = timedelta(seconds=2)
 TRIES = 10
 ENDS = (".", "!", "?", "。", "！", "？")
 
@@ -35,18 +35,24 @@ class State:
 class SharedSwitch:
     """Reads and throws the switch; threads share one, which asks the table at most every two seconds."""
 
-    def __init__(self, register: Register, now: Clock, monotonic: Callable[[], float]) -> None:
-        self._register, self._now, self._monotonic = register, now, monotonic
+    def __init__(self, register: Register, now: Clock) -> None:
+        self._register, self._now = register, now
         self._lock = threading.Lock()
-        self._known: tuple[State, float] | None = None
+        self._known: tuple[State, datetime] | None = None
 
     def stopped(self) -> str | None:
         """Tell why nothing may be sent now, None if all is well; at most two seconds old."""
         with self._lock:
-            if self._known is None or self._monotonic() - self._known[1] >= BELIEVED_SECONDS:
-                self._known = (self.state(), self._monotonic())
+            now = self._now()
+            if self._known is None or not clock.recent(self._known[1], now, BELIEVED):
+                self._known = (self.state(), now)
             state = self._known[0]
         return state.reason or "stopped without a reason" if state.stopped else None
+
+    def forget(self) -> None:
+        """Read the switch again when next asked; for the start of an invocation."""
+        with self._lock:
+            self._known = None
 
     def state(self) -> State:
         """Read the switch as it is now. An item a person broke counts as stopped: better still than wrong."""
@@ -89,7 +95,7 @@ class SharedSwitch:
                 break
         state = _state(seen) if seen is not None else State()
         with self._lock:
-            self._known = (state, self._monotonic())
+            self._known = (state, self._now())
         return state
 
 

@@ -158,7 +158,7 @@ class Desk:
     @property
     def switch(self) -> SharedSwitch:
         """Give the switch that stops all sending."""
-        return SharedSwitch(self.line.register, self._now, time.monotonic)
+        return SharedSwitch(self.line.register, self._now)
 
 
 def _missing(*names: str) -> MissingSettings:

@@ -27,4 +27,5 @@ def flow() -> Dispatch:
 def dispatch(context: stream.Context) -> dict[str, int]:
     """Work through what is due; say how many rows there were of each kind."""
     one_processor()
+    sending().begin()
     return flow()(stream.deadline(context, clock.now))

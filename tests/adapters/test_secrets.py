@@ -40,6 +40,17 @@ def test_reads_once_and_again_after_five_minutes(client):
     assert source().api_key == "two"
 
 
+def test_reads_again_when_the_clock_was_set_back(client):
+    """How old what is known is, nobody can tell then."""
+    clock = TickingClock()
+    put(client, "one")
+    source = SecretsManagerCredentials(client, "mail", clock)
+    assert source().api_key == "one"
+    put(client, "two")
+    clock.forward(seconds=-1)
+    assert source().api_key == "two"
+
+
 def test_reads_at_once_when_the_known_ones_are_refused(client):
     """A 401 does not wait for five minutes; a refusal of older ones reads nothing."""
     put(client, "one")

@@ -106,7 +106,7 @@ class Worker(Service):
 
     def __post_init__(self) -> None:
         self.support = Support(self.store, self.clock, self.keep)
-        self.switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
+        self.switch = SharedSwitch(self.register, self.clock)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -45,8 +45,8 @@ def sending(figures: Figures, case: str, batch: int = BATCH) -> list[Line]:
     booked_writes, booked_reads, looked = (
         sum(part.values()) for part in (shared["writes"]["book"], shared["reads"]["book"], shared["reads"]["switch"])
     )
-    # A copy looks at the switch every two seconds while it works, and at the secret every five minutes.
-    reads = units[case]["reads"] + (booked_reads + looked * took / 2) / batch
+    # A copy looks at the switch as it begins a batch and every two seconds, and at the secret every five minutes.
+    reads = units[case]["reads"] + (booked_reads + looked * max(1.0, took / 2)) / batch
     logged = (counted["log_bytes"][str(batch)] * batch + counted["log_bytes_platform"]) * invocations / GB
     return [
         Line("DynamoDB: write units", "write", units[case]["writes"] + booked_writes / batch),

@@ -44,11 +44,11 @@ work» alone; the two calls that book the slots of a batch are in none."""
 COUNTED = """\
 A row of 1 KB has no more than 1,024 bytes by DynamoDB's count, also as the row of history it becomes; a mail whose text
 alone has 1,024 bytes makes a larger one. Bytes of the rows as written, and in history: {sizes}. Read units: {reads:g} a
-mail (is it in history already, is its recipient suppressed). Once a batch: one write and one read unit for its slots;
-once in two seconds: one read unit for the switch. An idempotency key: {key:g} write units more. All are what the
-embedded AWS says each call consumed. It counts writes by the rules of the DynamoDB developer guide; that indexes are
-paid once, not twice, in a transaction is what others measured on AWS. Its reads it counts by the call, so those are
-counted here by size."""
+mail (is it in history already, is its recipient suppressed). Once a batch: one write and one read unit for its slots,
+one read unit for the switch, which is read again every two seconds. An idempotency key: {key:g} write units more. All
+are what the embedded AWS says each call consumed. It counts writes by the rules of the DynamoDB developer guide; that
+indexes are paid once, not twice, in a transaction is what others measured on AWS. Its reads it counts by the call, so
+those are counted here by size."""
 
 
 def renewed(readme: str, document: Mapping[str, Any]) -> str:

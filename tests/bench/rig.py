@@ -17,6 +17,7 @@ from outbox import Mail
 from outbox.adapters import stream
 from outbox.adapters.api_client import ApiClient
 from outbox.adapters.blastengine import BlastengineApi
+from outbox.adapters.connections import Connections
 from outbox.adapters.secrets import Credentials
 from outbox.adapters.wire import to_wire
 from outbox.core import clock, places, transitions
@@ -81,9 +82,10 @@ class Tables:
 
 def deliver(tables: Tables, api: Any, threads: int = THREADS) -> Deliver:
     """Build deliver as the wiring does, without a rate."""
-    switch = SharedSwitch(tables.register, clock.now, time.monotonic)
+    switch = SharedSwitch(tables.register, clock.now)
     sender = Sender(
-        tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0, Terms(Retention(400), timedelta(0)), tables.checks, MemoryFiles(),
+        tables.store, api, clock.now, switch, Unlimited(), time.sleep, "deliver", 180.0,
+        Terms(Retention(400), timedelta(0)), tables.checks, MemoryFiles(),
     )  # fmt: skip
     return Deliver(sender, threads, lambda: None)
 
@@ -101,11 +103,10 @@ def credentials(ready: Mapping[str, str]) -> Credentials:
 
 
 @contextmanager
-def http_api(ready: Mapping[str, str], threads: int = THREADS) -> Iterator[BlastengineApi]:
+def http_api(ready: Mapping[str, str]) -> Iterator[BlastengineApi]:
     """Call the sandbox with a client as the wiring makes it."""
-    limits = httpx.Limits(max_connections=threads, max_keepalive_connections=threads)
-    timeout = httpx.Timeout(30, connect=5, write=5, pool=5)
-    with httpx.Client(timeout=timeout, limits=limits, headers={"User-Agent": "outbox"}) as client:
+    timeout, transport = httpx.Timeout(30, connect=5, write=5, pool=5), Connections.to(ready["mail_api_url"], clock.now)
+    with httpx.Client(timeout=timeout, transport=transport, headers={"User-Agent": "outbox"}) as client:
         yield BlastengineApi(ApiClient(client, ready["mail_api_url"], lambda **_: credentials(ready)))
 
 

@@ -75,7 +75,7 @@ class _Way:
         checks = DynamoChecks(client, info.history_table, info.suppression_table)
         tables = rig.Tables(_Steps(self.store, self.counted), self.register, _Steps(checks, self.counted))
         self.flow = rig.deliver(tables, FakeMailApi(), threads=1)
-        # The switch is read once in two seconds, by all.
+        # The switch is read once a batch and in two seconds, by all: no mail's own unit.
         self.flow.sender.switch.stopped()
 
     def send(self, mail: Mail, key: str | None = None) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class Day:
         self.register = Counted(MemoryRegister(), self.shared, Counter())
         # What a call may take at most in the deployed service; its own number is not the point here.
         self.api = FakeMailApi(answer=self._call, longest_call=77.0)
-        switch = SharedSwitch(self.register, self.clock, lambda: self.clock().timestamp())
+        switch = SharedSwitch(self.register, self.clock)
         limiter = SharedLimiter(self.register, self.clock, Rate(500, 5), self._pause)
         reconcile = Reconcile(
             self.store, self.records, limiter, self.clock, self._pause, "dispatch", 180.0, Retention(400), MemoryFiles()
@@ -225,6 +225,7 @@ class Day:
 
     def _run_dispatch(self) -> None:
         self.counts["dispatch"] += 1
+        self.switch.forget()
         self._dispatch(stream.deadline(Context(120), self.clock))
 
     def _hear(self) -> None:
@@ -293,4 +294,5 @@ class Day:
         if self.crashes_at in {record["dynamodb"]["Keys"]["id"]["S"] for record in batch}:
             # A crash of the whole function, which no code of ours can catch.
             raise MemoryError
+        self.switch.forget()
         return stream.for_each_doorbell({"Records": list(batch)}, Context(120), self.clock, self._deliver)

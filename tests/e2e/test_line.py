@@ -39,7 +39,7 @@ def strict(strict_stack: LocalStack) -> Iterator[Deployed]:
 
 def switch_of(deployed: Deployed) -> SharedSwitch:
     register = DynamoRegister(deployed.dynamodb, deployed.info.control_table)
-    return SharedSwitch(register, clock.now, time.monotonic)
+    return SharedSwitch(register, clock.now)
 
 
 def answers(deployed: Deployed) -> dict[str, int]:

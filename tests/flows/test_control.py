@@ -133,7 +133,7 @@ def test_a_wait_holds_everybody_back_and_is_bounded(register, clock, asked, stop
 
 def test_the_switch_is_obeyed_within_five_seconds(register, clock):
     """Another worker's switch believes what it read for two seconds at most."""
-    here, there = (SharedSwitch(register, clock, lambda: clock().timestamp()) for _ in range(2))
+    here, there = (SharedSwitch(register, clock) for _ in range(2))
     assert there.stopped() is None
     here.pause("alice", "the wrong template went out")
     assert here.stopped() == "the wrong template went out"
@@ -146,9 +146,29 @@ def test_the_switch_is_obeyed_within_five_seconds(register, clock):
     assert here.stopped() is None
 
 
+@pytest.mark.parametrize("passes", [{"hours": 1}, {"seconds": -1}, {"days": -1}])
+def test_the_switch_is_read_again_after_a_freeze_and_by_a_clock_that_was_set_back(register, clock, passes):
+    """What it believes gets old by the wall clock, the only one that goes on while a function is frozen."""
+    here, there = (SharedSwitch(register, clock) for _ in range(2))
+    assert there.stopped() is None
+    here.pause("alice", "the wrong template went out")
+    clock.forward(**passes)
+    assert there.stopped() == "the wrong template went out"
+
+
+def test_the_switch_is_read_again_at_the_start_of_an_invocation(register, clock):
+    """Whatever the clocks say."""
+    here, there = (SharedSwitch(register, clock) for _ in range(2))
+    assert there.stopped() is None
+    here.pause("alice", "the wrong template went out")
+    assert there.stopped() is None
+    there.forget()
+    assert there.stopped() == "the wrong template went out"
+
+
 def test_a_second_stop_keeps_the_first_reason(register, clock):
     """Who stopped it first is who is asked."""
-    switch = SharedSwitch(register, clock, lambda: clock().timestamp())
+    switch = SharedSwitch(register, clock)
     switch.pause("alice", "wrong template")
     switch.trip("credentials refused.", "deliver", "abc")
     assert switch.state().reason == "wrong template"
@@ -157,7 +177,7 @@ def test_a_second_stop_keeps_the_first_reason(register, clock):
 
 def test_a_persons_stop_outlives_new_credentials(register, clock):
     """Who pauses a line that has stopped itself wants it to stay so."""
-    switch = SharedSwitch(register, clock, lambda: clock().timestamp())
+    switch = SharedSwitch(register, clock)
     switch.trip("credentials refused.", "deliver", "old")
     switch.pause("alice", "wrong template")
     assert not switch.mend("new")
@@ -166,7 +186,7 @@ def test_a_persons_stop_outlives_new_credentials(register, clock):
 
 def test_new_credentials_end_a_stop_that_the_old_ones_made(register, clock):
     """The same ones do not."""
-    switch = SharedSwitch(register, clock, lambda: clock().timestamp())
+    switch = SharedSwitch(register, clock)
     switch.trip("credentials refused.", "deliver", "old")
     assert not switch.mend("old")
     assert switch.mend("new")
@@ -177,7 +197,7 @@ def test_new_credentials_end_a_stop_that_the_old_ones_made(register, clock):
 def test_a_switch_broken_by_hand_counts_as_stopped(register, clock, item):
     """Better still than wrong; a person resumes it."""
     write(register, "switch", item)
-    switch = SharedSwitch(register, clock, lambda: clock().timestamp())
+    switch = SharedSwitch(register, clock)
     assert "by hand" in switch.stopped()
     switch.resume("alice")
     assert switch.stopped() is None

@@ -168,7 +168,7 @@ class Service:
 
     def _sender(self, who: str) -> Sender:
         world = self.world
-        switch = SharedSwitch(self.register, world, world.monotonic)
+        switch = SharedSwitch(self.register, world)
         window = timedelta(minutes=15)
         return Sender(
             self.store,

@@ -62,10 +62,6 @@ class World:
         """Tell the moment it is now."""
         return START + timedelta(seconds=self.seconds)
 
-    def monotonic(self) -> float:
-        """Tell the seconds since the beginning."""
-        return self.seconds
-
     def start(self, seconds: float, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Begin something so many seconds from now, in a thread of its own."""
         future: Future[Any] = Future()

@@ -55,6 +55,7 @@ SENDING = {
     ("dynamodb:PutItem", "History.Arn"),
     ("dynamodb:UpdateItem", "History.Arn"),
     ("dynamodb:Query", "${History.Arn}/index/by_delivery"),
+    ("dynamodb:BatchGetItem", "Control.Arn"),
     ("dynamodb:GetItem", "Control.Arn"),
     ("dynamodb:PutItem", "Control.Arn"),
     ("lambda:InvokeFunction", START),

@@ -19,7 +19,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from outbox.flows.faults import faults
 
 import outbox
 from outbox import Attachment, ListUnsubscribe, Mail
@@ -39,7 +38,7 @@ from outbox.core.address import Address, key
 from outbox.core.bounce import Counts
 from outbox.core.doorbell import listen
 from outbox.core.errors import OutboxError
-from outbox.core.row import PARTS, mail_of
+from outbox.core.row import PARTS, faults, mail_of
 from outbox.core.shown import dumps, safe
 from outbox.core.shown import words as in_words
 from outbox.core.version import version
