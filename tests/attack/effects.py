@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 # Calls that change nothing anywhere; every other call, also one that is added tomorrow, is attacked in full.
-READS = ("get", "due", "never_due", "by_", "has_", "look", "fresh_account", "ready")
+READS = ("get", "due", "never_due", "by_", "has_", "look", "fresh_account", "ready", "encode", "read_together")
 ON_READS = ("failed",)  # dying before a read is dying after the effect before it
 ON_WRITES = ("dies before", "dies after", "answer lost", "failed")
 
