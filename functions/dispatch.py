@@ -7,6 +7,6 @@ with importing():
     from outbox.wiring import dispatching
 
 
-def handler(_event: object, context: stream.Context) -> dict[str, int]:
+def handler(event: object, context: stream.Context) -> dict[str, int]:
     """Work through the due rows; say how many there were of each kind."""
-    return dispatching.dispatch(context)
+    return dispatching.dispatch(event, context)

@@ -122,7 +122,8 @@ class WorkerSettings(ControlSettings):
     # Seconds: to connect, and to wait for each piece of an answer; also the bound of the whole answer.
     connect_seconds: float = Field(default=5, gt=0, le=60)
     answer_seconds: float = Field(default=30, gt=0, le=300)
-    # Longer than the function's own time limit, so that a row past it has certainly nobody working on it.
+    # Longer than any call and its writing down, so that nobody is calling for a row past it. No call begins that could
+    # outlast it; how long the function lives does not matter.
     lease_seconds: float = Field(default=180, ge=10, le=43200)
 
     @field_validator("mail_api_url")

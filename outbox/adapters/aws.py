@@ -18,12 +18,12 @@ CONNECT_SECONDS, READ_SECONDS, TRIES = 1, 3, 3
 FILE_CONNECT_SECONDS, FILE_READ_SECONDS = 2, 10
 
 
-def config(connections: int = 10) -> Config:
+def config(connections: int = 10, tries: int = TRIES) -> Config:
     """Give explicit time-outs, standard retries and room for so many calls at once."""
     return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": TRIES},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=connections,
         # The SDK would put its own together anew for each call, a fifth of what the call costs the processor.
         user_agent=f"outbox Boto3/{boto3.__version__}",
@@ -38,8 +38,8 @@ def dynamodb(session: boto3.Session | None = None, connections: int = 10, **opti
 
 
 def functions(session: boto3.Session | None = None, **options: Any) -> "LambdaClient":  # noqa: ANN401
-    """Make a Lambda client."""
-    return (session or boto3.Session()).client("lambda", config=config(), **options)
+    """Make a Lambda client that tries once: the schedule starts what it could not start."""
+    return (session or boto3.Session()).client("lambda", config=config(tries=1), **options)
 
 
 def secrets_manager(session: boto3.Session | None = None, **options: Any) -> "SecretsManagerClient":  # noqa: ANN401

@@ -1,19 +1,27 @@
 """Outbox stream -> mail API: answer the doorbells of a batch, several at once, within the rate."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from outbox.core import clock
 from outbox.core.codes import ErrorCode
 from outbox.core.doorbell import Ask, Doorbell
+from outbox.core.ports import LONG_AGO
+from outbox.core.rate import LOOK_AHEAD, URGENT_LOOK_AHEAD
 from outbox.flows.explain import explain
 from outbox.flows.send import Result, Sender
+from outbox.flows.start import start
+from outbox.flows.worker_pool import BEFORE, WorkerPool
 
 log = structlog.get_logger()
+
+# A slot that comes so soon shows that the threads hold up the batch, and not the line.
+AT_ONCE = timedelta(seconds=0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +41,17 @@ class Deliver:
         by_mail: dict[str, list[int]] = {}
         for position, doorbell in enumerate(doorbells):
             by_mail.setdefault(doorbell.id, []).append(position)
-        try:
-            slots = self._slots([[doorbells[position] for position in positions] for positions in by_mail.values()])
-        except Exception:
-            log.exception("deliver.no_slots")
-            return {positions[0] for positions in by_mail.values()}
-        with ThreadPoolExecutor(max_workers=max(1, min(self.threads, len(by_mail))), thread_name_prefix="mail") as pool:
-            answers = [
-                (
-                    positions[0],
-                    pool.submit(self._answer, [doorbells[p] for p in positions], slots.get(mail_id), deadline),
-                )
-                for mail_id, positions in by_mail.items()
-            ]
-        outcomes = {position: answer.result() for position, answer in answers}
-        if any(Result.WAITING in outcome for outcome in outcomes.values()):
-            self._start_dispatch()
-        return {position for position, outcome in outcomes.items() if Result.NO_TIME in outcome}
+        threads = max(1, min(self.threads, len(by_mail)))
+        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="mail") as executor:
+            batch = _Batch(self, WorkerPool(executor, threads, self.sender.clock), deadline)
+            batch.hand_out([_Mail(positions[0], [doorbells[p] for p in positions]) for positions in by_mail.values()])
+        results = batch.results()
+        if any(Result.WAITING in result for result in results.values()):
+            start(self.start_dispatch)
+        return {position for position, result in results.items() if Result.NO_TIME in result}
 
-    def _slots(self, mails: Iterable[Sequence[Doorbell]]) -> Mapping[str, datetime]:
-        """Book one slot a mail that is to be sent, urgent mails first; a mail without one must wait."""
-        if self.sender.switch.stopped():
-            return {}
-        sends = [bells[0] for bells in mails if any(bell.ask is Ask.SEND for bell in bells)]
-        slots: dict[str, datetime] = {}
-        for urgent in (True, False):
-            ids = [bell.id for bell in sends if (bell.seen.get("urgent") is True) is urgent]
-            if ids:
-                slots |= dict(zip(ids, self.sender.limiter.book(len(ids), urgent=urgent), strict=False))
-        return slots
-
-    def _answer(self, doorbells: Sequence[Doorbell], slot: datetime | None, deadline: float) -> set[Result]:
+    def answer(self, doorbells: Sequence[Doorbell], slot: datetime | None, deadline: float) -> set[Result]:
+        """Answer the doorbells of one mail, in order; give how each ended. Never raises."""
         try:
             return {self._answer_one(doorbell, slot, deadline) for doorbell in doorbells}
         except Exception:
@@ -89,9 +77,82 @@ class Deliver:
             return sender.postpone(doorbell.seen, ErrorCode.NO_TIME)
         return result
 
-    def _start_dispatch(self) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """The doorbells of one mail, in order; `position` is that of the first in its batch."""
+
+    position: int
+    doorbells: Sequence[Doorbell]
+
+    @property
+    def to_send(self) -> bool:
+        return any(doorbell.ask is Ask.SEND for doorbell in self.doorbells)
+
+    @property
+    def urgent(self) -> bool:
+        return self.doorbells[0].seen.get("urgent") is True
+
+
+class _Batch:
+    """One batch of doorbells: books slots as threads become free, and lets wait what is over the rate."""
+
+    def __init__(self, deliver: Deliver, pool: WorkerPool[tuple[int, set[Result]]], deadline: float) -> None:
+        self._deliver, self._sender, self._pool, self._deadline = deliver, deliver.sender, pool, deadline
+        self._began = self._sender.clock()
+        self._results: dict[int, set[Result]] = {}
+
+    def hand_out(self, mails: Sequence[_Mail]) -> None:
+        """Hand every mail to a thread, urgent ones first, or note that it has to ring again."""
+        urgent, bulk = deque[_Mail](), deque[_Mail]()
+        for mail in mails:
+            if mail.to_send:
+                (urgent if mail.urgent else bulk).append(mail)
+            else:
+                self._hand_out(mail, None)
         try:
-            self.start_dispatch()
+            self._send(urgent)
+            self._send(bulk)
         except Exception:
-            # The schedule starts it within the minute all the same.
-            log.exception("deliver.dispatch_not_started")
+            log.exception("deliver.no_slots")
+            self._results.update((mail.position, {Result.NO_TIME}) for mail in (*urgent, *bulk))
+
+    def results(self) -> dict[int, set[Result]]:
+        """Give how it went for each mail, by position, once all threads have ended."""
+        self._results.update(self._pool.collect())
+        return self._results
+
+    def _send(self, waiting: deque[_Mail]) -> None:
+        """Send mails of one kind, taking them from `waiting`; those the rate has no room for are made to wait."""
+        room_left = True
+        while waiting and room_left and not self._sender.switch.stopped():
+            if not self._sender.time_for_one(self._deadline):
+                # No slot is booked for what cannot be sent any more, and none of it is sent without one.
+                self._deadline = 0.0
+                self._hand_out_all(waiting, LONG_AGO)
+            elif free := self._pool.room(len(waiting)):
+                room_left = self._book(free, waiting)
+            else:
+                self._pool.wait(BEFORE)
+                self._results.update(self._pool.collect())
+        self._hand_out_all(waiting, None)
+
+    def _book(self, count: int, waiting: deque[_Mail]) -> bool:
+        """Hand out as many mails as get a slot; tell whether the line has room for more of this batch."""
+        urgent = waiting[0].urgent
+        slots = self._sender.limiter.book(count, urgent=urgent)
+        for slot in slots:
+            self._hand_out(waiting.popleft(), slot)
+        # A batch does not sit on a long line: what comes behind it in the stream would wait with it.
+        farthest = self._began + (URGENT_LOOK_AHEAD if urgent else LOOK_AHEAD)
+        return len(slots) == count and slots[-1] <= max(farthest, self._sender.clock() + AT_ONCE)
+
+    def _hand_out_all(self, waiting: deque[_Mail], slot: datetime | None) -> None:
+        while waiting:
+            self._hand_out(waiting.popleft(), slot)
+
+    def _hand_out(self, mail: _Mail, slot: datetime | None) -> None:
+        self._pool.submit(slot, self._answered, mail, slot)
+
+    def _answered(self, mail: _Mail, slot: datetime | None) -> tuple[int, set[Result]]:
+        return mail.position, self._deliver.answer(mail.doorbells, slot, self._deadline)

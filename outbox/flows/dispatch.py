@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
-from outbox.core import places, transitions
+from outbox.core import clock, places, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
@@ -21,7 +21,9 @@ from outbox.flows.due import DueRows
 from outbox.flows.explain import explain
 from outbox.flows.lease import Lease
 from outbox.flows.reconcile import Reconcile
-from outbox.flows.send import Sender
+from outbox.flows.send import SETTLING, Sender
+from outbox.flows.start import start
+from outbox.flows.worker_pool import BEFORE, WorkerPool
 from outbox.flows.write import write
 
 log = structlog.get_logger()
@@ -29,8 +31,11 @@ log = structlog.get_logger()
 # How long to wait, in seconds, when the line of slots is full, before looking at it (and for urgent mail) again.
 FULL = 0.25
 RENEWED_EVERY = timedelta(seconds=5)
-# What a run that is worth going on with has done at least once.
-PROGRESS = {"sent", "failed", "in_doubt", "checking", "unknown"}
+# The schedule starts a dispatcher every minute; one of them comes while a run that ends soon may be taken over.
+TAKEN_OVER_WITHIN = timedelta(seconds=75)
+NEVER_DUE_EVERY = timedelta(minutes=1)
+# Rows taken from the index at once, for each thread.
+AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,13 @@ class Dispatch:
     parts: int = 1
     pool: Callable[[int], Executor] = ThreadPoolExecutor
 
-    def __call__(self, deadline: float) -> dict[str, int]:
+    def __call__(self, deadline: float, *, helper: bool = False) -> dict[str, int]:
         """Send, look up or explain everything due until nothing is left or the time is up; count how it went.
 
         One worker at a time holds the lease of a part; one that has emptied its part goes on to the next free one, and
         one that finds all of them held ends at once. `deadline`: epoch seconds at which this worker ends. Each entry is
-        tried once a run, so a row that resists (an index that lags, a store out of reach) does not keep it going.
+        tried once a minute, so a row that resists (an index that lags, a store out of reach) does not keep it going.
+        A `helper`, which another dispatcher has started, starts none itself: no chain of starts gets long.
         """
         if not self._line_goes():
             return {"stopped": 1}
@@ -64,7 +70,8 @@ class Dispatch:
             if not lease.take():
                 busy += 1
                 continue
-            run = self._work(lease, DueRows(self.sender.store, self.sender.clock, part, self.parts), deadline)
+            due = DueRows(self.sender.store, self.sender.clock, part, self.parts)
+            run = self._work(lease, due, deadline, helper=helper)
             counts.update(run.counts)
             if run.out_of_time:
                 break
@@ -75,17 +82,15 @@ class Dispatch:
         first = int(self.sender.clock().timestamp()) % self.parts
         return [(first + number) % self.parts for number in range(self.parts)]
 
-    def _work(self, lease: Lease, due: DueRows, deadline: float) -> "_Run":
+    def _work(self, lease: Lease, due: DueRows, deadline: float, *, helper: bool) -> "_Run":
         try:
-            with self.pool(self.threads) as pool:
-                run = _Run(self, lease, due, pool, deadline)
+            with self.pool(self.threads) as executor:
+                pool: WorkerPool[str] = WorkerPool(executor, self.threads, self.sender.clock)
+                run = _Run(self, lease, due, pool, deadline, helped=helper or self.parts == 1)
                 counts = run.until_done()
         finally:
             lease.free()
         log.info("dispatch.done", counts=counts)
-        if run.out_of_time and PROGRESS & counts.keys():
-            # The next one goes on at once instead of at the next minute; only one that got somewhere starts another.
-            self.start_dispatch()
         return run
 
     def _line_goes(self) -> bool:
@@ -146,63 +151,86 @@ class _Run:
     dispatch: Dispatch
     lease: Lease
     due: DueRows
-    pool: Executor
+    pool: WorkerPool[str]
     deadline: float
+    helped: bool
     counts: Counter[str] = field(default_factory=Counter)
-    under_way: set[Future[str]] = field(default_factory=set)
+    yields_at: datetime = field(init=False)
     renewed_at: datetime | None = None
-    helped: bool = False
+    never_due_at: datetime | None = None
     out_of_time: bool = False
+
+    def __post_init__(self) -> None:
+        """Say from when on another dispatcher may take over: when little of the time to begin calls is left."""
+        sender = self.dispatch.sender
+        now, last = sender.clock(), self._last_booking() - sender.api.longest_call - SETTLING
+        left = timedelta(seconds=max(0.0, last - now.timestamp()))
+        self.yields_at = now + max(left / 2, left - TAKEN_OVER_WITHIN)
 
     def until_done(self) -> dict[str, int]:
         """Go on until nothing is due, the time is up, the line is stopped or the lease is lost."""
-        for entry in self.due.never_due():
-            for slot in self.dispatch.sender.limiter.book(1, urgent=False):
-                self.counts[self.dispatch.act(entry, slot, self.deadline)] += 1
         while self._may_go_on():
-            handed_out, left = self._hand_out()
-            if not handed_out and not left and not self.under_way:
+            self._look_for_what_is_never_due()
+            wanted = self.pool.room(AT_ONCE * self.dispatch.threads)
+            handed_out, left = self._hand_out(wanted) if wanted else (0, 0)
+            self.counts.update(self.pool.collect())
+            if wanted and not handed_out and not left and self.pool.idle:
                 break
-            self._collect()
-            if left and not handed_out:
-                self.dispatch.sender.pause(FULL)
-            elif not handed_out:
-                wait(self.under_way, FULL, FIRST_COMPLETED)
-        wait(self.under_way)
-        self._collect()
+            self._wait(handed_out, left, nothing_due=bool(wanted) and not handed_out and not left)
+        self.pool.wait_for_all()
+        self.counts.update(self.pool.collect())
         return dict(self.counts)
+
+    def _wait(self, handed_out: int, left: int, *, nothing_due: bool) -> None:
+        """Wait until there may be room again: in the line, or because a thread becomes free."""
+        sender = self.dispatch.sender
+        if left and not handed_out:
+            sender.pause(FULL)
+        elif self.pool.booked_until > sender.clock().timestamp() + FULL:
+            # To book for each thread that becomes free meanwhile would be a write for each mail.
+            self.pool.wait_for_all(FULL)
+        else:
+            self.pool.wait(FULL if nothing_due else BEFORE)
+
+    def _last_booking(self) -> float:
+        # A slot booked now may lie that far ahead, and its call must still have time then.
+        return self.deadline - URGENT_LOOK_AHEAD.total_seconds()
 
     def _may_go_on(self) -> bool:
         sender = self.dispatch.sender
         # A row given back for lack of time is due again at once: one is enough to know that the time is up.
-        # A slot booked now may lie that far ahead, and its call must still have time then.
-        last_booking = self.deadline - URGENT_LOOK_AHEAD.total_seconds()
-        self.out_of_time = bool(self.counts["no_time"]) or not sender.time_for_one(last_booking)
+        self.out_of_time = bool(self.counts["no_time"]) or not sender.time_for_one(self._last_booking())
         if self.out_of_time or sender.switch.stopped():
             return False
         now = sender.clock()
-        if self.renewed_at is None or not self.renewed_at <= now < self.renewed_at + RENEWED_EVERY:
+        if not clock.recent(self.renewed_at, now, RENEWED_EVERY):
             self.renewed_at = now
-            return self.lease.take()
+            return self.lease.take(self.yields_at)
         return True
 
-    def _hand_out(self) -> tuple[int, int]:
-        """Start what there are threads and slots for; tell how many that are and how many must wait for a slot."""
-        entries, urgent = self.due.next(2 * self.dispatch.threads - len(self.under_way))
+    def _look_for_what_is_never_due(self) -> None:
+        now = self.dispatch.sender.clock()
+        if clock.recent(self.never_due_at, now, NEVER_DUE_EVERY):
+            return
+        self.never_due_at = now
+        for entry in self.due.never_due():
+            for slot in self.dispatch.sender.limiter.book(1, urgent=False):
+                self.counts[self.dispatch.act(entry, slot, self.deadline)] += 1
+
+    def _hand_out(self, count: int) -> tuple[int, int]:
+        """Start what there are slots for; tell how many that are and how many must wait for a slot."""
+        entries, urgent = self.due.next(count)
         slots = self.dispatch.sender.limiter.book(len(entries), urgent=urgent) if entries else []
         for entry, slot in zip(entries, slots, strict=False):
-            self.under_way.add(self.pool.submit(self.dispatch.act, entry, slot, self.deadline))
+            self.pool.submit(slot, self.dispatch.act, entry, slot, self.deadline)
         self.due.put_back(entries[len(slots) :], urgent=urgent)
         self._call_for_help()
         return len(slots), len(entries) - len(slots)
 
     def _call_for_help(self) -> None:
-        """Start another dispatcher, once, when there is more to do and there may be more of us."""
-        if self.dispatch.parts > 1 and self.due.backlog and not self.helped:
+        """Start the other dispatchers, once, when there is more to do."""
+        if self.due.backlog and not self.helped:
             self.helped = True
-            self.dispatch.start_dispatch()
-
-    def _collect(self) -> None:
-        done = {future for future in self.under_way if future.done()}
-        self.counts.update(future.result() for future in done)
-        self.under_way -= done
+            for _ in range(self.dispatch.parts - 1):
+                if not start(self.dispatch.start_dispatch):
+                    return

@@ -1,18 +1,23 @@
-"""What is due, in the order it should go: urgent first, then by time; each entry once a run."""
+"""What is due, in the order it should go: urgent first, then by time; each entry once a minute."""
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 import structlog
 
-from outbox.core import places
+from outbox.core import clock, places
 from outbox.core.ports import Clock, Due, Store
 
 log = structlog.get_logger()
 
 PAGE = 50
+# A run may last a quarter of an hour. A row that could not be handled is tried again as soon as the schedule would.
+AGAIN_AFTER = timedelta(minutes=1)
+# Urgent mail is looked for so often: its lanes are eight queries.
+URGENT_EVERY = timedelta(seconds=0.2)
 
 
 @dataclass(slots=True)
@@ -24,11 +29,15 @@ class DueRows:
     part: int = 0
     parts: int = 1
     tried: set[Due] = field(default_factory=set)
+    _tried_before: set[Due] = field(default_factory=set)
+    _since: datetime | None = None
+    _no_urgent_at: datetime | None = None
     _bulk: deque[Due] = field(default_factory=deque)
 
     def next(self, count: int) -> tuple[list[Due], bool]:
-        """Give up to so many entries of one kind, and whether they are urgent; urgent mail is looked for every time."""
-        if urgent := self._read(urgent=True):
+        """Give up to so many entries of one kind, urgent ones if there are any, and whether they are urgent."""
+        self._forget_the_old()
+        if urgent := self._urgent():
             return self._hand_out(urgent[:count]), True
         if not self._bulk:
             self._bulk.extend(self._read(urgent=False))
@@ -42,6 +51,7 @@ class DueRows:
     def put_back(self, entries: list[Due], *, urgent: bool) -> None:
         """Take back entries for which there was no slot."""
         self.tried.difference_update(entries)
+        self._tried_before.difference_update(entries)
         if not urgent:
             self._bulk.extendleft(reversed(entries))
 
@@ -49,6 +59,19 @@ class DueRows:
     def backlog(self) -> bool:
         """Tell whether more is waiting than was asked for."""
         return bool(self._bulk)
+
+    def _urgent(self) -> list[Due]:
+        if clock.recent(self._no_urgent_at, self.clock(), URGENT_EVERY):
+            return []
+        found = self._read(urgent=True)
+        # Where one was found there may be more.
+        self._no_urgent_at = None if found else self.clock()
+        return found
+
+    def _forget_the_old(self) -> None:
+        now = self.clock()
+        if not clock.recent(self._since, now, AGAIN_AFTER):
+            self._since, self._tried_before, self.tried = now, self.tried, set()
 
     def _hand_out(self, entries: list[Due]) -> list[Due]:
         self.tried.update(entries)
@@ -73,7 +96,7 @@ class DueRows:
         limit = PAGE
         while True:
             found = self.store.due(lane, self.clock(), limit)
-            fresh = [entry for entry in found if entry not in self.tried]
+            fresh = [entry for entry in found if entry not in self.tried and entry not in self._tried_before]
             if fresh or len(found) < limit:
                 return fresh
             limit *= 2

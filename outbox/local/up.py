@@ -4,11 +4,13 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
 
+from outbox.local import deployment
+from outbox.local.parameters import parse
 from outbox.local.stack import LocalStack, LocalStackError, StackInfo
 
 
@@ -19,17 +21,30 @@ def run_up(  # noqa: PLR0913  by keyword only, all with defaults
     login_id: str = "local",
     api_key: str = "local",
     template: Path | None = None,
+    parameters: Sequence[str] = (),
     console: Callable[[LocalStack], AbstractContextManager[str]] | None = None,
 ) -> int:
     """Start the stack, print where it is, and take it down on Ctrl-C or SIGTERM; return the exit status.
 
     With ``as_json`` standard output gets exactly one line. ``login_id`` and ``api_key`` matter only together
-    with ``mail_api_url``; the sandbox brings its own. ``console`` runs one on the stack and gives its address.
+    with ``mail_api_url``; the sandbox brings its own. ``parameters`` of the template are NAME=VALUE; the sandbox
+    allows the rate they name. ``console`` runs one on the stack and gives its address. Raises ParametersError before
+    anything is started.
     """
+    given = parse(parameters, template or deployment.template_path()) if parameters else {}
+    rate = ("--rate-per-minute", given["RatePerMinute"]) if "RatePerMinute" in given and not mail_api_url else ()
     # A shell that starts commands in the background has them ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _stop)
-    stack = LocalStack(mail_api_url=mail_api_url, login_id=login_id, api_key=api_key, template=template, say=_tell)
+    stack = LocalStack(
+        mail_api_url=mail_api_url,
+        login_id=login_id,
+        api_key=api_key,
+        template=template,
+        parameters=given,
+        sandbox_arguments=rate,
+        say=_tell,
+    )
     try:
         with stack, console(stack) if console else nullcontext() as url:
             document = json.dumps(stack.info.as_dict() | {"console_url": url})

@@ -54,7 +54,7 @@ def play(scenario: Scenario, outcome: str, policy: str, fault: Fault | None = No
 
 
 def check(world: World, scenario: Scenario, outcome: str, *, encoded: bool = True) -> None:
-    """Hold what is left against the promises. `encoded`: no request failed to be made, so no mail is FAILED for that."""
+    """Hold what is left against the promises. `encoded`: no request failed to be made, so none is FAILED for that."""
     outbox, history = everything(world.store, "outbox"), everything(world.store, "history")
     finished = {mail_id: row for mail_id, row in history.items() if not mail_id.startswith("outbox:")}
     assert outbox or finished, "the mail is nowhere"

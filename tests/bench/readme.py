@@ -40,15 +40,15 @@ Seconds for a batch with {threads} calls at once, and the least they could be: t
 calls (or the time the API takes for so many calls at all) and one round trip to the tables. Deliver makes three for a
 mail, each taken to last {database_ms} ms: claim, look into history and suppression list, settle. The plain handler,
 which checks nothing, makes two. What the SDK makes the processor do for those calls is in the lines «with the SDK's own
-work» alone; the two calls that book the slots of a batch are in none."""
+work» alone; the calls that book slots, two for many mails, are in none."""
 COUNTED = """\
 A row of 1 KB has no more than 1,024 bytes by DynamoDB's count, also as the row of history it becomes; a mail whose text
 alone has 1,024 bytes makes a larger one. Bytes of the rows as written, and in history: {sizes}. Read units: {reads:g} a
-mail (is it in history already, is its recipient suppressed). Once a batch: one write and one read unit for its slots,
-one read unit for the switch, which is read again every two seconds. An idempotency key: {key:g} write units more. All
-are what the embedded AWS says each call consumed. It counts writes by the rules of the DynamoDB developer guide; that
-indexes are paid once, not twice, in a transaction is what others measured on AWS. Its reads it counts by the call, so
-those are counted here by size."""
+mail (is it in history already, is its recipient suppressed). A booking, for up to 20 mails: a write and a read unit;
+once in two seconds, and at the start of each invocation: one read unit for the switch. An idempotency key: {key:g} write
+units more. All are what the embedded AWS says each call consumed. It counts writes by the rules of the DynamoDB
+developer guide; that indexes are paid once, not twice, in a transaction is what others measured on AWS. Its reads it
+counts by the call, so those are counted here by size."""
 
 
 def renewed(readme: str, document: Mapping[str, Any]) -> str:

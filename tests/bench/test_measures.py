@@ -80,7 +80,8 @@ def test_dispatch_reads_the_same_whatever_else_is_in_the_table():
         assert small[name] == large[name]
     for each in (small, large):
         assert (each["entries"], each["index_units"]) == (5, each["queries"] / 2)
-        assert each["queries"] % 16 == 0
+        # Each look is at the eight lanes of bulk, or of urgent mail.
+        assert each["queries"] % 8 == 0
     assert large["scan_units"] > small["scan_units"]
 
 

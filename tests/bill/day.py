@@ -226,7 +226,7 @@ class Day:
     def _run_dispatch(self) -> None:
         self.counts["dispatch"] += 1
         self.switch.forget()
-        self._dispatch(stream.deadline(Context(120), self.clock))
+        self._dispatch(stream.deadline(Context(900), self.clock))
 
     def _hear(self) -> None:
         """Hand on everything the stream has, until there is nothing more."""

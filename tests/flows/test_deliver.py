@@ -7,6 +7,10 @@ import pytest
 
 from outbox.core.doorbell import listen
 from outbox.core.errors import Lost, OutcomeUnknown, Rejected, TryLater
+from outbox.core.ports import Unlimited
+from outbox.core.rate import Rate
+from outbox.flows.deliver import Deliver
+from outbox.flows.limiter import SharedLimiter
 from outbox.testing import FakeMailApi, MemoryStore
 
 
@@ -182,8 +186,6 @@ def test_no_time_left_means_ring_again_and_nothing_touched(service, mail):
     mail_id = service.outbox.enqueue(mail()).id
     bells = service.doorbells()
     before = service.store.get(mail_id)
-    from outbox.flows.deliver import Deliver
-
     deliver = Deliver(service.sender(), 4, service.start_dispatch)
     assert deliver(bells, service.clock().timestamp() + 1) == {0}
     assert service.store.get(mail_id) == before
@@ -316,3 +318,38 @@ def test_lost_is_never_taken_for_a_send(service, mail):
     service.deliver([bell])
     assert service.api.sent == []
     assert service.status(mail_id) == "PENDING"
+
+
+def test_a_dispatcher_that_cannot_be_started_harms_no_batch(service, mail):
+    """What is over the rate waits for the schedule, and no doorbell has to ring again."""
+
+    def refuse():
+        raise ConnectionError
+
+    service.limiter = SharedLimiter(service.register, service.clock, Rate(60, 0), service.pause)
+    ids = [service.outbox.enqueue(mail()).id for _ in range(20)]
+    assert Deliver(service.sender(), 1, refuse)(service.doorbells(), service.deadline) == set()
+    assert {service.status(mail_id) for mail_id in ids} == {"SENT", "WAITING"}
+    service.clock.forward(minutes=1)
+    service.dispatch()
+    assert {service.status(mail_id) for mail_id in ids} == {"SENT"}
+
+
+def test_a_limiter_out_of_reach_in_the_middle_of_a_batch_rings_again_for_the_rest(service, mail):
+    """What has a slot is sent; what has none is reported, not sent and not claimed."""
+
+    class Broken(Unlimited):
+        """Has slots once."""
+
+        booked = 0
+
+        def book(self, count, *, urgent):
+            self.booked += 1
+            if self.booked > 1:
+                raise ConnectionError
+            return super().book(count, urgent=urgent)
+
+    service.limiter, service.threads = Broken(), 2
+    ids = [service.outbox.enqueue(mail()).id for _ in range(5)]
+    assert service.deliver() == {2, 3, 4}
+    assert [service.status(mail_id) for mail_id in ids] == ["SENT"] * 2 + ["PENDING"] * 3

@@ -1,6 +1,7 @@
 """Several dispatchers: each works on a part of the shards, and none leaves a part alone that nobody works on."""
 
 import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.lease import Lease
@@ -14,14 +15,14 @@ PARTS = 2
 def dispatch(service):
     """Give a run of one of two dispatchers."""
 
-    def run():
+    def run(*, start=service.start_dispatch, parts=PARTS, **more):
         sender = service.sender("dispatch")
         reconcile = Reconcile(
             service.store, service.records, sender.limiter, service.clock, service.pause, "dispatch", 180.0,
             service.keep, service.files,
         )  # fmt: skip
-        whole = Dispatch(sender, reconcile, service.register, service.start_dispatch, service.threads, PARTS)
-        return whole(service.deadline)
+        whole = Dispatch(sender, reconcile, service.register, start, service.threads, parts)
+        return whole(service.deadline, **more)
 
     return run
 
@@ -83,3 +84,41 @@ def test_a_part_that_never_gets_empty_does_not_keep_the_others_waiting(service, 
         dispatch()
         firsts.add(parts[service.api.sent[before].subject])
     assert firsts == set(range(PARTS))
+
+
+def test_a_long_backlog_calls_all_the_others_once(service, dispatch):
+    """Each of four dispatchers has a part, and one that was called by another calls none: chains stay short."""
+    for number in range(400):
+        service.outbox.enqueue(make_mail(subject=str(number)))
+    service.clock.forward(minutes=10)
+    dispatch(parts=4)
+    assert service.started == 3 * 4
+    for number in range(400):
+        service.outbox.enqueue(make_mail(subject=f"again {number}"))
+    service.clock.forward(minutes=10)
+    dispatch(parts=4, helper=True)
+    assert service.started == 3 * 4
+    assert len(service.api.sent) == 800
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "RecursiveInvocationException", "Message": "stopped"}}, "Invoke"),
+        ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "slow down"}}, "Invoke"),
+        ConnectTimeoutError(endpoint_url="https://lambda.example"),
+        RuntimeError("a bug"),
+    ],
+)
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_a_start_that_fails_ends_no_run(service, dispatch, parts, error):
+    """Whatever AWS says to the start of another dispatcher, this one goes on to the last mail."""
+
+    def refuse():
+        raise error
+
+    for number in range(400):
+        service.outbox.enqueue(make_mail(subject=str(number)))
+    service.clock.forward(minutes=10)
+    assert dispatch(start=refuse, parts=parts) == {"sent": 400}
+    assert len(service.api.sent) == 400

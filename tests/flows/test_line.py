@@ -4,10 +4,12 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from outbox.flows.look_up import LookUp
 
 from outbox.core.errors import Stop, TryLater
 from outbox.core.mail_api import Accepted
 from outbox.core.rate import Rate
+from outbox.flows.dispatch import Dispatch
 from outbox.flows.lease import Lease
 from outbox.flows.limiter import SharedLimiter
 
@@ -225,6 +227,60 @@ def test_one_dispatcher_at_a_time(service, mail):
     assert service.dispatch() == {"sent": 1}
 
 
+def test_a_row_that_resists_is_tried_again_within_two_minutes_of_a_long_run(limited, mail):
+    """A run may last a quarter of an hour; what failed at its beginning does not wait for its end."""
+    limited.limiter = SharedLimiter(limited.register, limited.clock, Rate(600, 0), no_pause)
+    first = limited.outbox.enqueue(mail(subject="resists")).id
+    for _ in range(2000):
+        limited.outbox.enqueue(mail())
+    limited.clock.forward(minutes=6)
+    get, failures = limited.store.get, []
+
+    def broken(mail_id):
+        if mail_id == first and not failures:
+            failures.append(1)
+            raise ConnectionError
+        return get(mail_id)
+
+    limited.store.get = broken
+    counts = dispatch_for(limited, 900)
+    assert counts == {"sent": 2001, "error": 1}
+    position = [sent.subject for sent in limited.api.sent].index("resists")
+    # Two minutes are 1,200 calls; up to 400 rows had been read before.
+    assert 600 <= position <= 1600
+
+
+def test_a_due_at_that_never_comes_is_looked_for_during_a_long_run(limited, mail):
+    """A person's slip is told within a minute or so, also while a backlog is worked on."""
+    for _ in range(300):
+        limited.outbox.enqueue(mail())
+    mail_id = limited.outbox.enqueue(mail(), send_at=limited.clock() + timedelta(days=1)).id
+    limited.clock.forward(minutes=6)
+
+    def answer(sent):
+        if len(limited.api.sent) == 10:
+            limited.store.edit(mail_id, due_at="tomorrow")
+        if len(limited.api.sent) == 150:
+            seen.append(limited.store.get(mail_id))
+        return limited.api.accept(sent)
+
+    seen = []
+    limited.api.answer = answer
+    dispatch_for(limited, 900)
+    assert seen[0].get("due_at") != "tomorrow"
+
+
+def dispatch_for(service, seconds):
+    """Run a dispatcher that has so many seconds."""
+    sender = service.sender("dispatch")
+    look_up = LookUp(
+        service.store, service.records, sender.limiter, service.clock, service.pause, "dispatch", 180.0,
+        service.keep, service.files,
+    )  # fmt: skip
+    dispatch = Dispatch(sender, look_up, service.register, service.start_dispatch, service.threads)
+    return dispatch(service.clock().timestamp() + seconds)
+
+
 def test_a_dispatcher_that_crashes_frees_its_lease_or_lets_it_run_out(service, mail):
     """An exception frees it at once."""
     service.outbox.enqueue(mail())
@@ -241,18 +297,38 @@ def test_a_dispatcher_that_crashes_frees_its_lease_or_lets_it_run_out(service, m
     assert service.dispatch() == {"sent": 1}
 
 
-def test_a_dispatcher_whose_time_is_up_starts_the_next_one(limited, mail):
-    """A backlog longer than one run is gone on with at once; a run that gets nowhere starts nothing."""
+def test_a_dispatcher_works_as_long_as_its_time_lasts_and_starts_none(limited, mail):
+    """A backlog longer than one run is gone on with by the schedule's next one; nobody starts itself again."""
     for _ in range(100):
         limited.outbox.enqueue(mail())
     limited.clock.forward(minutes=6)
-    before = limited.started
+    began, before = limited.clock(), limited.started
     counts = limited.dispatch()
-    assert 0 < counts["sent"] < 200
-    rounds = 0
-    while limited.started > before:
-        before, rounds = limited.started, rounds + 1
-        limited.dispatch()
-        assert rounds < 20
+    # Of 120 s the last ten are for a slot that far ahead, sixteen for its call.
+    assert (limited.clock() - began).total_seconds() >= 120 - 10 - 16 - 1
+    assert 90 <= counts["sent"] < 100
+    limited.dispatch()
     assert len(limited.api.sent) == 100
-    assert rounds >= 1 or counts["sent"] == 100
+    assert limited.started == before
+
+
+def test_a_dispatcher_near_its_end_gives_way_to_whoever_comes(limited, mail):
+    """Half-way through a short run another one takes the lease, and the first one stops; nothing is sent twice."""
+    runs, at = [], [10, 70]
+
+    def answer(sent):
+        if at and len(limited.api.sent) == at[0]:
+            del at[0]
+            runs.append(limited.dispatch())
+        return limited.api.accept(sent)
+
+    limited.api.answer = answer
+    for _ in range(100):
+        limited.outbox.enqueue(mail())
+    limited.clock.forward(minutes=6)
+    counts = limited.dispatch()
+    early, late = runs
+    assert early == {"busy": 1}
+    assert late["sent"] >= 20
+    assert counts["sent"] < 80
+    assert len(limited.api.sent) == 100

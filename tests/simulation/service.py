@@ -21,7 +21,7 @@ from outbox.core.retention import Retention
 from outbox.core.states import Status
 from outbox.core.transitions import Stamp
 from outbox.flows import deliver as deliver_module
-from outbox.flows import dispatch as dispatch_module
+from outbox.flows import worker_pool as worker_pool_module
 from outbox.flows.deliver import Deliver
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.limiter import SharedLimiter
@@ -35,8 +35,8 @@ from tests.simulation.meter import Meter
 from tests.simulation.store import IndexedStore, TimedChecks, TimedRegister
 from tests.simulation.world import World
 
-# From the template: what a function may take, how often the schedule starts dispatch.
-FUNCTION_SECONDS, SCHEDULE_SECONDS = 120.0, 60.0
+# From the template: what each function may take, how often the schedule starts dispatch.
+DELIVER_SECONDS, DISPATCH_SECONDS, SCHEDULE_SECONDS = 120.0, 900.0, 60.0
 # What things take: a record to reach deliver, an asynchronous start, a call of the mail API (from, to).
 STREAM, INVOKE, CALL = 0.1, 0.3, (0.1, 0.6)
 # The settings' defaults; what has none does not matter here.
@@ -53,7 +53,7 @@ class Service:
         self, world: World, monkeypatch: Any, *, seed: int = 1, rate: Rate | None = None, dispatchers: int = 1
     ) -> None:
         # The two places where the flows use threads by themselves.
-        monkeypatch.setattr(dispatch_module, "wait", world.wait)
+        monkeypatch.setattr(worker_pool_module, "wait", world.wait)
         monkeypatch.setattr(deliver_module, "ThreadPoolExecutor", world.pool)
         self.threads, self.lease = DEFAULTS.threads, DEFAULTS.lease_seconds
         self.rate = rate or Rate(DEFAULTS.rate_per_minute, DEFAULTS.rate_burst)
@@ -134,11 +134,16 @@ class Service:
 
     def _deliver(self, bells: list[Doorbell]) -> None:
         with self._timed("deliver"):
-            again = Deliver(self._sender("deliver"), self.threads, self.start_dispatch)(bells, self._deadline())
+            again = Deliver(self._sender("deliver"), self.threads, self.start_dispatch)(
+                bells, self._deadline(DELIVER_SECONDS)
+            )
         if again:
             self.world.start(1.0, self._deliver, [bells[position] for position in sorted(again)])
 
-    def _dispatch(self) -> None:
+    def _start_helper(self) -> None:
+        self.world.start(INVOKE, lambda: self._dispatch(helper=True))
+
+    def _dispatch(self, *, helper: bool = False) -> None:
         sender = self._sender("dispatch")
         reconcile = Reconcile(
             self.store,
@@ -152,10 +157,10 @@ class Service:
             MemoryFiles(),
         )
         dispatch = Dispatch(
-            sender, reconcile, self.register, self.start_dispatch, self.threads, self.dispatchers, self.world.pool
+            sender, reconcile, self.register, self._start_helper, self.threads, self.dispatchers, self.world.pool
         )
         with self._timed("dispatch"):
-            self.dispatches.append(dispatch(self._deadline()))
+            self.dispatches.append(dispatch(self._deadline(DISPATCH_SECONDS), helper=helper))
 
     @contextmanager
     def _timed(self, function: str) -> Iterator[None]:
@@ -163,8 +168,8 @@ class Service:
         yield
         self.seconds[function].append(self.world.seconds - began)
 
-    def _deadline(self) -> float:
-        return self.world().timestamp() + FUNCTION_SECONDS - MARGIN_SECONDS
+    def _deadline(self, seconds: float) -> float:
+        return self.world().timestamp() + seconds - MARGIN_SECONDS
 
     def _sender(self, who: str) -> Sender:
         world = self.world

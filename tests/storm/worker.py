@@ -130,7 +130,7 @@ def dispatch_again_and_again() -> None:
     """Work through what is due as the schedule and deliver start it, only sooner."""
     seconds = float(os.environ.get("OUTBOX_STORM_FUNCTION_SECONDS", "120"))
     while True:
-        counts = dispatching.dispatch(Context(seconds))
+        counts = dispatching.dispatch({}, Context(seconds))
         if not counts or "busy" in counts or "stopped" in counts:
             time.sleep(0.25)
 

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
+from outbox.adapters.stream import MARGIN_SECONDS
 from outbox.core import places
+from outbox.core.mail_api import LONGEST_UPLOAD
+from outbox.core.rate import URGENT_LOOK_AHEAD
+from outbox.flows.dispatch import TAKEN_OVER_WITHIN
+from outbox.flows.send import SETTLING
 from outbox.settings import PREFIX, BucketSettings, CleanupSettings, WebhookSettings, WorkerSettings
+from tests.simulation.service import DEFAULTS, DISPATCH_SECONDS, longest_call
 
 ROOT = Path(__file__).parents[2]
 TABLES = ["Outbox", "History", "Suppressions"]
@@ -248,10 +254,33 @@ def test_strangers_cannot_run_up_the_bill_if_a_bound_is_given(resources: dict[st
     assert resources["BounceUrl"]["Properties"] == {"TargetFunctionArn": {"Ref": "Bounce"}, "AuthType": "NONE"}
 
 
-def test_lease_outlives_the_function(template: dict[str, Any]) -> None:
-    """A row whose lease has run out has certainly nobody working on it."""
+def test_lease_outlasts_a_call_however_long_the_function_lives(template: dict[str, Any]) -> None:
+    """A call begins only if it and its writing down end within the lease; it must be long enough for any call."""
     seconds = template["Mappings"]["Function"]["Seconds"]
-    assert int(seconds["Lease"]) >= int(seconds["Timeout"]) + 30
+    call = longest_call(DEFAULTS.connect_seconds, DEFAULTS.answer_seconds)
+    assert int(seconds["Lease"]) >= call + LONGEST_UPLOAD + SETTLING + 10
+
+
+def test_dispatch_works_for_most_of_the_longest_time_lambda_allows(
+    template: dict[str, Any], resources: dict[str, Any]
+) -> None:
+    """Only its end is for calls under way, and the schedule's next one takes over before that."""
+    assert resources["Dispatch"]["Properties"]["Timeout"] == {
+        "Fn::FindInMap": ["Function", "Seconds", "DispatchTimeout"]
+    }
+    timeout = int(template["Mappings"]["Function"]["Seconds"]["DispatchTimeout"])
+    call = longest_call(DEFAULTS.connect_seconds, DEFAULTS.answer_seconds)
+    works = timeout - MARGIN_SECONDS - URGENT_LOOK_AHEAD.total_seconds() - call - SETTLING
+    assert timeout == DISPATCH_SECONDS == 900
+    assert works - TAKEN_OVER_WITHIN.total_seconds() >= 0.75 * timeout
+    assert resources["DispatchEveryMinute"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
+    assert TAKEN_OVER_WITHIN.total_seconds() > 60
+
+
+@pytest.mark.parametrize("name", ["Deliver", "Dispatch"])
+def test_a_chain_of_functions_is_ended_by_aws(resources: dict[str, Any], name: str) -> None:
+    """No function starts itself; should a mistake make one do it, the loop detection is on, and said to be."""
+    assert resources[name]["Properties"]["RecursiveLoop"] == "Terminate"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
