@@ -13,6 +13,7 @@ from typing import Any
 
 from outbox.core.address import Address
 from outbox.core.errors import InvalidMail, Problem
+from outbox.core.message import Message
 from outbox.core.shown import words
 
 # What a browser, or UTF-8, does not give back as it was.
@@ -76,9 +77,9 @@ def read_codes(typed: str) -> dict[str, str]:
         name, equals, value = written.partition("=")
         name = name.strip()
         if not equals:
-            problems.append(Problem(CODES, f"line {number} is not NAME=VALUE"))
+            problems.append(Problem(CODES, Message("rule.variable-line", number=number)))
         elif name in found:
-            problems.append(Problem(CODES, f"line {number} names {name[:40]} a second time"))
+            problems.append(Problem(CODES, Message("rule.variable-twice", number=number, name=name[:40])))
         found[name] = value
     if problems:
         raise InvalidMail(problems)

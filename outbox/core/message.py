@@ -111,6 +111,8 @@ def event_reason(event: Mapping[str, Any], language: Language) -> str:
 
 def _finished(item: Mapping[str, Any], language: Language) -> str:
     """Say of a mail in history how it got there; empty for others."""
+    if "forgotten_at" in item:
+        return _filled(SENTENCES["finished.erased"], {}, language)
     by = str(item.get("confirmed_by", ""))
     if item.get("status") == "SENT":
         code = "finished.found" if by == "records" else "finished.confirmed" if by else "finished.sent"

@@ -12,7 +12,7 @@ from outbox.core.change import state_of
 from outbox.core.codes import EventCode
 from outbox.core.errors import InvalidMail, Problem, RowBroken
 from outbox.core.mail import BODY, ListUnsubscribe, Mail
-from outbox.core.message import Message
+from outbox.core.message import Message, read_back
 from outbox.core.states import Status
 from outbox.core.version import version
 
@@ -149,10 +149,10 @@ class Row:
 
     @property
     def left_out(self) -> list[dict[str, str]]:
-        """The suppressed copies a mail went without, each with its address and the reason."""
+        """The suppressed copies a mail went without: `address`, and `reason`, a `Message` as the service wrote it."""
         listed = self.item.get("left_out")
         parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
-        return [{name: str(part.get(name, "")) for name in ("address", "reason")} for part in parts]
+        return [{"address": str(part.get("address", "")), "reason": _why(part)} for part in parts]
 
     @property
     def files(self) -> list[str]:
@@ -187,6 +187,11 @@ class Row:
             last = before.pop()
             event |= {"times": whole(last.get("times", 1)) + 1, "since": last.get("since", last.get("at"))}
         return [*before, event][-LONGEST_TIMELINE:]
+
+
+def _why(part: Item) -> str:
+    details = part.get("details")
+    return (read_back(details) if isinstance(details, Mapping) else None) or str(part.get("reason", ""))
 
 
 def whole(value: object) -> int:

@@ -112,6 +112,8 @@ def by_hand(email: str, who: str, reason: str, now: datetime, until: datetime | 
     entry: dict[str, Any] = {"email": email, "suppressed_since": clock.text(now), "suppressed_by": who}
     if reason:
         entry["reason"] = shorten(reason, LONGEST_REASON)
+    if isinstance(reason, Message):
+        entry["details"] = stored(reason)
     if until is not None:
         entry |= {"suppressed_until": clock.text(until), "expires_at": _epoch(until)}
     return entry

@@ -8,7 +8,7 @@ import structlog
 from outbox.core.address import key
 from outbox.core.errors import AlreadySent, OutOfReach, Suppressed
 from outbox.core.mail import Mail
-from outbox.core.message import Message
+from outbox.core.message import Message, stored
 from outbox.core.ports import Checks, Clock
 from outbox.core.row import Row
 from outbox.flows.files import Readable, opened
@@ -47,7 +47,11 @@ def _without_suppressed(row: Row, mail: Mail, reasons: Mapping[str, Message]) ->
     if to in reasons and row.item.get("send_anyway") != to:
         raise Suppressed(Message("suppressed", address=mail.to.email, why=reasons[to]))
     left_out = [
-        {"address": address.email, "reason": str(reasons[key(address.email)])}
+        {
+            "address": address.email,
+            "reason": str(reasons[key(address.email)]),
+            "details": stored(reasons[key(address.email)]),
+        }
         for address in (*mail.cc, *mail.bcc)
         if key(address.email) in reasons
     ]
