@@ -73,7 +73,7 @@ def _scrub_name(name: str) -> str:
 
 def _scrub(text: str) -> str:
     # Most values are short words; the looks at the text say which of the searches could find anything.
-    if len(text) >= LONGEST_WORD:
+    if len(text) >= LONGEST_WORD and "==" in text:
         text = _TOKEN.sub("[left out]", text)
     if len(text.split(None, 1)) > 1:
         text = _BEARER.sub("[left out]", text)
