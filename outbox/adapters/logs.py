@@ -11,8 +11,11 @@ import structlog
 
 from outbox.core.text import mask, shorten
 
-# Loose on purpose: better a masked word too many than one address too few.
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:=\[\]{}]+@[^\s<>\"'(),;:\[\]{}]+")
+# Loose on purpose: better a masked word too many than one address too few. It begins where a word begins, so that a
+# long word without an @ is not read again from each of its letters.
+_ADDRESS = re.compile(
+    r"(?<![^\s<>\"'(),;:=\[\]{}])[^\s<>\"'(),;:=\[\]{}][^\s<>\"'(),;:=\[\]{}@]*@[^\s<>\"'(),;:\[\]{}]+"
+)
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w+/=.~-]+")
 _TOKEN = re.compile(r"\b[A-Za-z0-9+/_-]{86}==")
 _SECRET_NAMES = re.compile(r"(?i)token|secret(?!_id)|password|api_?key|authorization|cookie")
@@ -70,7 +73,7 @@ def _scrub_name(name: str) -> str:
 
 def _scrub(text: str) -> str:
     # Most values are short words; the looks at the text say which of the searches could find anything.
-    if len(text) >= LONGEST_WORD:
+    if len(text) >= LONGEST_WORD and "==" in text:
         text = _TOKEN.sub("[left out]", text)
     if len(text.split(None, 1)) > 1:
         text = _BEARER.sub("[left out]", text)

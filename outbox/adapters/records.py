@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outbox.adapters.api_client import ApiClient
-from outbox.adapters.blastengine import payload_of, stop_if_everybody_must
+from outbox.adapters.blastengine import stop_if_everybody_must
 from outbox.core.errors import NoRecords, NotAnswered, OutcomeUnknown
 from outbox.core.mail import Mail
 from outbox.core.mail_api import Seen
@@ -21,7 +21,8 @@ COUNT, PAGES = 100, 10
 LONGEST_ANSWER = 4 * 1024 * 1024
 # Times there have whole seconds, and two clocks never agree.
 CLOCKS_APART = timedelta(seconds=60)
-COMPARED = ("subject", "text_part", "html_part")
+# An id has as many digits at most, and Python refuses to read a number of more than 4,300.
+LONGEST_ID = 50
 MISSING = {403, 404, 405, 501}
 
 
@@ -75,8 +76,8 @@ class BlastengineRecords:
         delivery = self._get(f"/deliveries/{delivery_id}", {}, spend)
         if not isinstance(delivery, Mapping) or delivery.get("delivery_type", "TRANSACTION") != "TRANSACTION":
             return None
-        created_at, posted, sender = _moment(delivery.get("created_time")), payload_of(mail), delivery.get("from")
-        same = all(_text(delivery.get(name)) == _text(posted.get(name)) for name in COMPARED)
+        created_at, sender = _moment(delivery.get("created_time")), delivery.get("from")
+        same = all(_text(delivery.get(name)) == _text(posted) for name, posted in _texts(mail).items())
         same_sender = isinstance(sender, Mapping) and _text(sender.get("email")) == _text(mail.sender.email)
         return Seen(delivery_id, created_at) if same and same_sender and created_at else None
 
@@ -100,7 +101,7 @@ class BlastengineRecords:
         stop_if_everybody_must(answer)
         try:
             return json.loads(answer.body) if answer.status == 200 else _not_answered(answer.status)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _not_answered(answer.status)
 
 
@@ -108,8 +109,18 @@ def _not_answered(status: int) -> Any:  # noqa: ANN401  never returns
     raise NotAnswered(Message("records.unreadable", status=status))
 
 
+def _texts(mail: Mail) -> dict[str, str]:
+    """Give the texts by which a delivery is recognised, as they were posted.
+
+    A text part that was made of the HTML says nothing: another version of the service may have made it otherwise.
+    """
+    texts = {"subject": mail.subject, "html_part": mail.html}
+    return texts | ({"text_part": mail.text} if mail.text else {})
+
+
 def _id(value: object) -> str:
-    return str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) and str(value).isdigit() else ""
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    return text if text.isascii() and text.isdigit() and len(text) <= LONGEST_ID else ""
 
 
 def _moment(value: object) -> datetime | None:

@@ -1,16 +1,15 @@
 """Error bodies of the mail API, of any nesting, as one readable sentence."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from outbox.adapters.plain_text import plain_text
 from outbox.core.message import Message
 from outbox.core.text import shorten
 
 LONGEST = 480
 DEEPEST = 20
-_TAGS = re.compile(r"(?is)<(script|style|head)\b.*?</\1\s*>|<[^>]*>")
 
 
 def sentence_of(status: int, body: str) -> Message:
@@ -24,12 +23,18 @@ def _said(body: str) -> str:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return " ".join(_TAGS.sub(" ", body).split())
+        return " ".join(plain_text(body).split())
     if isinstance(answer, dict) and "error_messages" in answer:
         answer = answer["error_messages"]
     elif isinstance(answer, dict) and isinstance(answer.get("message"), str):
         answer = answer["message"] or answer.get("error") or ""
-    return "; ".join(_leaves(answer, ()))
+    said, length = [], 0
+    for leaf in _leaves(answer, ()):
+        said.append(leaf)
+        length += len(leaf)
+        if length > LONGEST:
+            break
+    return "; ".join(said)
 
 
 def _leaves(part: Any, path: tuple[str, ...]) -> Iterator[str]:  # noqa: ANN401  JSON of any shape

@@ -56,7 +56,7 @@ def codes(value: object) -> str:
 
 def read_addresses(typed: str) -> list[str]:
     """Read addresses on lines of their own or divided by commas, as they were typed."""
-    return [each for written in typed.split("\n") for each in _divided(written)]
+    return [each for written in typed.split("\n") if written.strip() for each in _divided(written)]
 
 
 def read_tags(typed: str) -> list[str]:
@@ -66,11 +66,11 @@ def read_tags(typed: str) -> list[str]:
 
 def read_codes(typed: str) -> dict[str, str]:
     """Read insert codes. Raises `InvalidMail` naming each line that is none."""
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     problems, name = [], ""
     for number, written in enumerate(typed.split("\n"), 1):
         if written.startswith(" ") and name:
-            found[name] += "\n" + written[1:]
+            found[name].append(written[1:])
             continue
         if not written.strip():
             continue
@@ -80,10 +80,10 @@ def read_codes(typed: str) -> dict[str, str]:
             problems.append(Problem(CODES, Message("rule.variable-line", number=number)))
         elif name in found:
             problems.append(Problem(CODES, Message("rule.variable-twice", number=number, name=name[:40])))
-        found[name] = value
+        found[name] = [value]
     if problems:
         raise InvalidMail(problems)
-    return found
+    return {name: "\n".join(values) for name, values in found.items()}
 
 
 def like(before: object, new: Any) -> Any:  # noqa: ANN401  whatever a part of a mail is

@@ -13,9 +13,13 @@ SHORTEST, LONGEST = 6, 254
 # What a key of a table or an index takes, in bytes (DynamoDB developer guide, constraints).
 LONGEST_PLAIN = 2048
 
-_WITH_NAME = re.compile(
-    r"[ \t]*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^<>]*?)[ \t]*<[ \t]*(?P<email>[^<>]*?)[ \t]*>[ \t]*", re.DOTALL
-)
+# Of an address with its name as it is written, blanks and backslashes included: far more than both together may have.
+LONGEST_WRITTEN = 2000
+# The longest name of a domain (RFC 1035), and what `encode("idna")` would take quadratic time for.
+LONGEST_DOMAIN = 253
+
+_BLANKS = " \t"
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _SIMPLE = re.compile(r"\"([^\"\\@\s]+)\"")
 # What ends an address: a comma or semicolon would be two recipients to whoever splits there.
 _ENDS = re.compile(r"[\s<>,;]")
@@ -47,10 +51,11 @@ class Address:
             return text
         if not isinstance(text, str):
             raise InvalidMail([Problem(field, f"must be text or an Address, not {type(text).__name__}")])
-        match = _WITH_NAME.fullmatch(text)
-        email, name = (match["email"], _unquoted(match["name"])) if match else (text.strip(" \t"), "")
+        if len(text) > LONGEST_WRITTEN:
+            rule = f"has {len(text)} characters; at most {LONGEST_WRITTEN} are allowed"
+            raise InvalidMail([Problem(field, rule)])
         try:
-            return cls(email, name)
+            return cls(*_parts(text.strip(_BLANKS)))
         except InvalidMail as error:
             raise InvalidMail([Problem(field, problem.rule) for problem in error.problems]) from None
 
@@ -76,6 +81,17 @@ class Address:
         quoted = _NEEDS_QUOTES.search(self.name) or self.name != self.name.strip()
         escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}" <{self.email}>' if quoted else f"{self.name} <{self.email}>"
+
+
+def _parts(written: str) -> tuple[str, str]:
+    """Divide «Name <a@b>» into address and name; whatever has not that form is all address."""
+    name, opening, rest = written.rpartition("<")
+    name = name.rstrip(_BLANKS)
+    email, closing, after = rest.partition(">")
+    without_brackets = "<" not in name and ">" not in name
+    if opening and closing and not after and (without_brackets or _QUOTED.fullmatch(name)):
+        return email.strip(_BLANKS), _unquoted(name)
+    return written, ""
 
 
 def _unquoted(name: str) -> str:
@@ -105,7 +121,7 @@ def _plain(text: str) -> str:
 
 
 def _ascii(domain: str) -> str:
-    if domain.isascii():
+    if domain.isascii() or len(domain) > LONGEST_DOMAIN:
         return domain
     try:
         return domain.encode("idna").decode("ascii")

@@ -1,7 +1,6 @@
 """A file that goes with a mail: in memory, on disk or in S3 until it is enqueued, then in the outbox's bucket."""
 
 import mimetypes
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,8 +21,6 @@ FORBIDDEN = frozenset(
 LONGEST_NAME = 255
 # S3's own limit, in bytes of UTF-8.
 LONGEST_KEY = 1024
-# A Windows recipient saves "a.exe. " as "a.exe".
-TRAILING = re.compile(r"[\s.]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,8 @@ class Attachment:
 
     def __post_init__(self) -> None:
         if not self.mime:
-            guessed = mimetypes.guess_type(self.name)[0] if isinstance(self.name, str) else None
+            short = isinstance(self.name, str) and len(self.name) <= LONGEST_NAME
+            guessed = mimetypes.guess_type(self.name)[0] if short else None
             object.__setattr__(self, "mime", guessed or "application/octet-stream")
         problems = list(self._problems())
         if problems:
@@ -128,9 +126,17 @@ class Attachment:
                 yield Problem("attachments", f"the {what} holds the control character {bad}; none is allowed")
         if len(self.mime) > LONGEST_NAME:
             yield Problem("attachments", f"the mime type has {len(self.mime)} characters; at most {LONGEST_NAME} fit")
-        _, dot, extension = TRAILING.sub("", self.name).lower().rpartition(".")
+        _, dot, extension = _without_trailing(self.name).lower().rpartition(".")
         if dot and extension in FORBIDDEN:
             yield Problem("attachments", f"files ending in .{extension} are refused by the mail API")
+
+
+def _without_trailing(name: str) -> str:
+    """Give the name as a Windows recipient would save it: `a.exe. ` becomes `a.exe`."""
+    end = len(name)
+    while end and (name[end - 1] == "." or name[end - 1].isspace()):
+        end -= 1
+    return name[:end]
 
 
 def prefix(mail_id: str) -> str:

@@ -7,12 +7,12 @@ may be depends on the contract; that is checked when they are stored.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from outbox.core.attachment import Attachment, StoredFile
 from outbox.core.errors import Problem
-from outbox.core.text import BODY_CONTROLS, bad_character, size
+from outbox.core.text import BODY_CONTROLS, bad_character, shorten, size
 
 if TYPE_CHECKING:
     from outbox.core.mail import Mail
@@ -28,12 +28,22 @@ UNSUBSCRIBE_CHARS = 450
 ATTACHMENTS = 100
 
 TAGS, TAG_CHARS = 20, 100
+# How many of each part a mail may have, and how they are called; counted before any of them is read.
+COUNTS = {
+    "cc": (COPIES, "addresses"),
+    "bcc": (COPIES, "addresses"),
+    "insert_code": (CODES, "variables"),
+    "attachments": (ATTACHMENTS, "files"),
+    "tags": (TAGS, "tags"),
+}
 # Of names that the API is not sent, of recipients and copies.
 NAME_CHARS = 256
 # All texts of a mail; and what of a mail may stand on its row before its bodies are kept in the bucket instead.
 TEXTS_BYTES = 5_000_000
 ROW_BYTES = 256 * 1024
 
+# Of what a person typed, in a sentence about it.
+LONGEST_SHOWN = 40
 # Names of attributes, SHA-256 and size of one file, rounded up.
 FILE_OVERHEAD = 150
 
@@ -41,17 +51,24 @@ ENCODINGS = ("UTF-8", "ISO-2022-JP")
 POLICIES = ("hold", "resend")
 
 
-def problems(mail: "Mail") -> Iterator[Problem]:
-    """Yield everything the API, or the table, would refuse in a mail whose parts have the right types."""
+def problems(mail: "Mail", too_many: Iterable[Problem] = ()) -> Iterator[Problem]:
+    """Yield everything the API, or the table, would refuse in a mail; `too_many`: of which parts it had too many."""
     wrong_types = list(_types(mail))
     yield from wrong_types
     if wrong_types:
         return
+    yield from too_many
     yield from _people(mail)
     yield from _words(mail)
     yield from _codes(mail)
     yield from _unsubscribe(mail)
     yield from _own(mail)
+
+
+def too_many(name: str, count: int) -> Problem | None:
+    """Say that a mail has more of a part than it may; None if all is well."""
+    most, what = COUNTS[name]
+    return Problem(name, f"{count} {what}; at most {most} are allowed") if count > most else None
 
 
 def texts_bytes(mail: "Mail") -> int:
@@ -77,9 +94,9 @@ def _types(mail: "Mail") -> Iterator[Problem]:
         if not isinstance(getattr(mail, name), str):
             yield Problem(name, f"must be text, not {type(getattr(mail, name)).__name__}")
     if mail.encoding not in ENCODINGS:
-        yield Problem("encoding", f"must be one of {', '.join(ENCODINGS)}, not {mail.encoding!r}")
+        yield Problem("encoding", f"must be one of {', '.join(ENCODINGS)}, not {_named(mail.encoding)}")
     if mail.on_unknown not in POLICIES:
-        yield Problem("on_unknown", f"must be one of {', '.join(POLICIES)}, not {mail.on_unknown!r}")
+        yield Problem("on_unknown", f"must be one of {', '.join(POLICIES)}, not {_named(mail.on_unknown)}")
     if not isinstance(mail.urgent, bool):
         yield Problem("urgent", f"must be true or false, not {type(mail.urgent).__name__}")
     unsubscribe = mail.list_unsubscribe
@@ -88,10 +105,11 @@ def _types(mail: "Mail") -> Iterator[Problem]:
         yield Problem("list_unsubscribe", "must be a ListUnsubscribe whose mailto and url are text")
 
 
+def _named(value: object) -> str:
+    return repr(shorten(value, LONGEST_SHOWN)) if isinstance(value, str) else type(value).__name__
+
+
 def _people(mail: "Mail") -> Iterator[Problem]:
-    for name in ("cc", "bcc"):
-        if len(getattr(mail, name)) > COPIES:
-            yield Problem(name, f"{len(getattr(mail, name))} addresses; at most {COPIES} are allowed")
     named = [("sender", mail.sender, DISPLAY_NAME_CHARS), ("reply_to", mail.reply_to, DISPLAY_NAME_CHARS)]
     named += [("to", mail.to, NAME_CHARS), *(("cc", a, NAME_CHARS) for a in mail.cc)]
     named += [("bcc", a, NAME_CHARS) for a in mail.bcc]
@@ -115,8 +133,6 @@ def _words(mail: "Mail") -> Iterator[Problem]:
 
 
 def _codes(mail: "Mail") -> Iterator[Problem]:
-    if len(mail.insert_code) > CODES:
-        yield Problem("insert_code", f"{len(mail.insert_code)} variables; at most {CODES} are allowed")
     headers = mail.subject + str(mail.list_unsubscribe or "")
     for key, value in mail.insert_code.items():
         if not CODE_KEY.fullmatch(key):
@@ -147,10 +163,6 @@ def _unsubscribe(mail: "Mail") -> Iterator[Problem]:
 
 
 def _own(mail: "Mail") -> Iterator[Problem]:
-    if len(mail.attachments) > ATTACHMENTS:
-        yield Problem("attachments", f"{len(mail.attachments)} files; at most {ATTACHMENTS} are allowed")
-    if len(mail.tags) > TAGS:
-        yield Problem("tags", f"{len(mail.tags)} tags; at most {TAGS} are allowed")
     for tag in mail.tags:
         if not 1 <= len(tag) <= TAG_CHARS or bad_character(tag):
             rule = f"a tag has {len(tag)} characters; 1 to {TAG_CHARS} without control characters are allowed"

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from typing import Any, Literal, Self, cast
 
 from outbox.core import limits
@@ -70,27 +71,30 @@ class Mail:
         urgent: bool = False,
     ) -> None:
         problems: list[Problem] = []
+        several: dict[str, Any] = {"cc": cc, "bcc": bcc, "attachments": attachments, "tags": tags}
+        several["insert_code"] = {} if insert_code is None else insert_code
+        too_many = [problem for name in several if (problem := _counted(several, name))]
         values: dict[str, Any] = {
             "sender": _address(sender, "sender", problems),
             "to": _address(to, "to", problems),
             "subject": subject,
             "text": text,
             "html": html,
-            "cc": _addresses(cc, "cc", problems),
-            "bcc": _addresses(bcc, "bcc", problems),
+            "cc": _addresses(several["cc"], "cc", problems),
+            "bcc": _addresses(several["bcc"], "bcc", problems),
             "reply_to": _address(reply_to, "reply_to", problems) if reply_to not in (None, "") else None,
-            "insert_code": _codes({} if insert_code is None else insert_code, problems),
+            "insert_code": _codes(several["insert_code"], problems),
             "list_unsubscribe": list_unsubscribe,
             "encoding": encoding,
-            "attachments": _several(attachments, Attachment, "attachments", problems),
-            "tags": _several(tags, str, "tags", problems),
+            "attachments": _several(several["attachments"], Attachment, "attachments", problems),
+            "tags": _several(several["tags"], str, "tags", problems),
             "on_unknown": on_unknown,
             "urgent": urgent,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
         if not problems:
-            problems.extend(limits.problems(self))
+            problems.extend(limits.problems(self, too_many))
         if problems:
             raise InvalidMail(problems)
 
@@ -158,6 +162,20 @@ def _address(value: Address | str | None, name: str, problems: list[Problem]) ->
     except InvalidMail as error:
         problems.extend(error.problems)
         return None
+
+
+def _counted(several: dict[str, Any], name: str) -> Problem | None:
+    """Say that there are too many of a part, and leave only as many as may be read."""
+    values = several[name]
+    if isinstance(values, (str, bytes, Address)) or not isinstance(values, Iterable):
+        return None
+    if not isinstance(values, Sized):
+        values = several[name] = tuple(values)
+    problem = limits.too_many(name, len(values))
+    if problem is not None:
+        first = islice(values.items() if isinstance(values, Mapping) else values, limits.COUNTS[name][0])
+        several[name] = dict(first) if isinstance(values, Mapping) else tuple(first)
+    return problem
 
 
 def _addresses(values: Iterable[Address | str], name: str, problems: list[Problem]) -> tuple[Address | None, ...]:

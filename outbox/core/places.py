@@ -86,8 +86,8 @@ def owner(item_id: str) -> str:
 def recipient(written: object) -> str:
     """Give the address as lists and indexes know it, from whatever a person left of it; no index key can be empty."""
     to = str(written)
-    plain = key(to.rpartition("<")[2].rstrip("> ") or to) or "unknown"
-    # A row that a person filled with anything must be able to leave, too.
+    # A row that a person filled with anything must be able to leave, too, and soon.
+    plain = key((to.rpartition("<")[2].rstrip("> ") or to).strip()[:LONGEST_PLAIN]) or "unknown"
     if size(plain) <= LONGEST_PLAIN:
         return plain
     return plain.encode("utf-8", "replace")[:LONGEST_PLAIN].decode("utf-8", "ignore")

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from outbox.core import clock
+from outbox.core import clock, limits
 from outbox.core.attachment import Attachment, StoredFile, is_own
 from outbox.core.change import state_of
 from outbox.core.codes import EventCode
@@ -265,18 +266,23 @@ def _replaced(parts: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def part_of(item: Item, name: str) -> Any:  # noqa: ANN401  whatever a part of a mail is
-    """Read one part of the mail an item describes, in the form `Mail` takes. Raises `RowBroken`, `InvalidMail`."""
+    """Read one part of the mail an item describes, in the form `Mail` takes. Raises `RowBroken`, `InvalidMail`.
+
+    Of a list that is too long only so many are looked at as a mail may have; `Mail` refuses it by its length.
+    """
     if name in TEXTS:
         return _typed(item, name, str)
     if name in LISTS:
         return _texts(item, name)
     if name == "insert_code":
-        return _text_map(item, name)
+        return _text_map(item, name, limits.COUNTS[name][0])
     if name == "list_unsubscribe":
         return _unsubscribe(item)
     if name == "urgent":
         return _typed(item, name, bool)
-    return [_attachment(item, number, part) for number, part in enumerate(_typed(item, name, list))]
+    listed = _typed(item, name, list)
+    most = limits.COUNTS[name][0]
+    return [*(_attachment(item, number, part) for number, part in enumerate(listed[:most])), *listed[most:]]
 
 
 def _typed(item: Item, name: str, kind: type) -> Any:  # noqa: ANN401  of that kind
@@ -287,26 +293,29 @@ def _typed(item: Item, name: str, kind: type) -> Any:  # noqa: ANN401  of that k
 
 
 def _texts(item: Item, name: str) -> list[str]:
-    value = item[name]
-    listed = sorted(value, key=str) if isinstance(value, (set, frozenset)) else _typed(item, name, list)
-    for number, part in enumerate(listed):
+    value, most = item[name], limits.COUNTS[name][0]
+    if isinstance(value, (set, frozenset)):
+        # Only what is not refused by its length needs an order.
+        listed = sorted(value, key=str) if len(value) <= most else list(value)
+    else:
+        listed = _typed(item, name, list)
+    for number, part in enumerate(islice(listed, most)):
         _typed({f"{name}[{number}]": part}, f"{name}[{number}]", str)
-    return list(listed)
+    return listed
 
 
-def _text_map(item: Item, name: str) -> dict[str, str]:
+def _text_map(item: Item, name: str, most: int | None = None) -> dict[str, str]:
     value = _typed(item, name, dict)
-    for key in value:
+    for key in islice(value, most):
         _typed({f"{name}.{key}": value[key]}, f"{name}.{key}", str)
     return dict(value)
 
 
 def _unsubscribe(item: Item) -> ListUnsubscribe:
-    value = _text_map(item, "list_unsubscribe")
-    for key in value:
+    for key in _typed(item, "list_unsubscribe", dict):
         if key not in ("mailto", "url"):
             raise RowBroken(f"list_unsubscribe.{key}", "is not known; mailto and url are")
-    return ListUnsubscribe(**value)
+    return ListUnsubscribe(**_text_map(item, "list_unsubscribe"))
 
 
 def _attachment(item: Item, number: int, part: object) -> Attachment:

@@ -1,15 +1,22 @@
 """Which characters may stand where: the one guard against header injection."""
 
 import re
+from functools import cache
 
 BODY_CONTROLS = "\r\n\t"
 # Control characters (Cc), halves of surrogate pairs (Cs), and the two separators that some take for line breaks.
-_BAD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_BAD = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 def bad_character(text: str, allowed: str = "") -> str | None:
     """Name the first character that could break out of a header, or cannot be encoded; None if all is well."""
-    return next((f"U+{ord(bad[0]):04X}" for bad in _BAD.finditer(text) if bad[0] not in allowed), None)
+    bad = _bad(allowed).search(text)
+    return f"U+{ord(bad[0]):04X}" if bad else None
+
+
+@cache
+def _bad(allowed: str) -> re.Pattern[str]:
+    return re.compile(f"(?![{re.escape(allowed)}]){_BAD}" if allowed else _BAD)
 
 
 def size(text: str) -> int:

@@ -68,11 +68,11 @@ class Columns:
         except RecursionError:
             raise InvalidMail([Problem("row", "holds a nesting that nobody can read")]) from None
 
-    def told(self, problem: Problem, cells: Mapping[str, Any]) -> Problem:
-        """Name the column a problem lies in, where the file calls it otherwise."""
-        name = problem.field.partition("[")[0]
-        column = next((each for each in cells if self.name(each) == name), name)
-        return problem if column == name else Problem(f"{shown(column)} ({problem.field})", problem.rule)
+    def told(self, problems: Iterable[Problem], cells: Mapping[str, Any]) -> list[Problem]:
+        """Name the columns that problems lie in, where the file calls them otherwise."""
+        # Of two columns for one field the first is named.
+        columns = {self.name(column): column for column in reversed(list(cells))}
+        return [_told(problem, columns) for problem in problems]
 
 
 def is_field(name: str) -> bool:
@@ -84,6 +84,12 @@ def shown(column: object) -> str:
     """Name a column in a message; a broken file may have very long ones."""
     text = str(column)
     return repr(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…")
+
+
+def _told(problem: Problem, columns: Mapping[str, str]) -> Problem:
+    name = problem.field.partition("[")[0]
+    column = columns.get(name, name)
+    return problem if column == name else Problem(f"{shown(column)} ({problem.field})", problem.rule)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  whatever JSON has

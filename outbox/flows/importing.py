@@ -82,7 +82,7 @@ class Import:
         try:
             return self._made(line)
         except InvalidMail as error:
-            raise InvalidMail([self.columns.told(problem, line.cells) for problem in error.problems]) from None
+            raise InvalidMail(self.columns.told(error.problems, line.cells)) from None
 
     def _made(self, line: Line) -> Made:
         given, problems = self.columns.fields(line.cells)

@@ -110,6 +110,10 @@ def test_reads_the_remaining_calls_in_either_spelling(api, headers, remaining):
         (201, '{"delivery_id": null}'),
         (201, '{"delivery_id": true}'),
         (201, '{"delivery_id": "x"}'),
+        (201, '{"delivery_id": "²"}'),
+        (201, f'{{"delivery_id": "{"9" * 5000}"}}'),
+        (201, f'{{"delivery_id": {"9" * 5000}}}'),
+        (201, "[" * 60_000),
         (201, "[]"),
         (202, '{"delivery_id": 1}'),
         (204, ""),
@@ -166,7 +170,9 @@ def test_a_refusal_is_one_readable_sentence(api, status, body, said):
 @respx.mock
 def test_a_refusal_of_absurd_size_or_depth_is_cut(api):
     """A body of megabytes or of a thousand levels cannot hurt."""
-    for body in ("[" * 100_000, json.dumps({"error_messages": {"x": "y" * 10**6}}), '{"a":' * 900 + "1" + "}" * 900):
+    bodies = ["[" * 100_000, json.dumps({"error_messages": {"x": "y" * 10**6}}), '{"a":' * 900 + "1" + "}" * 900]
+    bodies += ["<script" * 9000, "<" * 60_000, json.dumps({"x" * 30_000: {str(number): "y" for number in range(3000)}})]
+    for body in bodies:
         respx.post(URL).respond(400, text=body)
         with pytest.raises(Rejected) as error:
             api.send(make_mail())

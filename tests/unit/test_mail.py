@@ -63,6 +63,39 @@ def test_reads_and_writes_an_address_with_a_name(text, name, email):
     assert Address.parse(str(address)) == address
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "email"),
+    [
+        ('"a <b> c" <taro@example.com>', "a <b> c", "taro@example.com"),
+        ('"A" of "B" <taro@example.com>', 'A" of "B', "taro@example.com"),
+        ("\t Taro \t<\ttaro@example.com > ", "Taro", "taro@example.com"),
+        ("Taro<taro@example.com>", "Taro", "taro@example.com"),
+        ('"' + '\\"' * 256 + '" <taro@example.com>', '"' * 256, "taro@example.com"),
+    ],
+)
+def test_reads_a_name_in_quotes_and_blanks_around_everything(text, name, email):
+    """Brackets may stand in a quoted name; blanks and tabs around name and address mean nothing."""
+    address = Address.parse(text)
+    assert (address.name, address.email) == (name, email)
+
+
+@pytest.mark.parametrize(
+    "text", ["taro@example.com<", "<", "a <b> <taro@example.com>", "Taro <taro@example.com> x", ">"]
+)
+def test_refuses_an_address_whose_brackets_do_not_match(text):
+    """What is neither an address alone nor one in brackets at the end is none."""
+    with pytest.raises(InvalidMail, match="to: is not one address"):
+        make_mail(to=text)
+
+
+@pytest.mark.parametrize("text", [" " * 5000 + "a@example.com", "a" * 5000 + " <a@example.com>", '"' * 400_000])
+def test_measures_an_address_before_it_reads_it(text):
+    """A text that is far longer than any address is refused by its length, with field, rule and size."""
+    with pytest.raises(InvalidMail) as error:
+        make_mail(to=text)
+    assert str(error.value) == f"to: has {len(text)} characters; at most 2000 are allowed"
+
+
 INJECTIONS = ["\r\nBcc: thief@example.com", "\n", "\r", "\x00", "\x1b[31m", "\x7f", "\x85", "\u2028"]
 
 
@@ -179,6 +212,15 @@ def test_refuses_what_no_mail_can_be(field, parts):
     with pytest.raises(InvalidMail) as error:
         make_mail(**parts)
     assert field in fields_of(error)
+
+
+@pytest.mark.parametrize("name", sorted(limits.COUNTS))
+def test_counts_the_parts_of_a_list_before_it_reads_them(name):
+    """However many there are, no more are looked at than a mail may have."""
+    many = {"insert_code": {f"k{number}": 5 for number in range(1000)}, "attachments": [5] * 1000}
+    with pytest.raises(InvalidMail) as error:
+        make_mail(**{name: many.get(name, ["nobody"] * 1000)})
+    assert 1 <= len(error.value.problems) <= limits.COUNTS[name][0] + 1
 
 
 def test_names_every_field_that_is_wrong_at_once():

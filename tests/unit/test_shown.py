@@ -55,3 +55,5 @@ def test_numbers_of_the_table() -> None:
     said = {"price": Decimal("1.5"), "thousand": Decimal("1E+3"), "exact": Decimal("0.12345678901234567890123456789")}
 
     assert dumps(said) == '{"price": 1.5, "thousand": 1000, "exact": "0.12345678901234567890123456789"}'
+    beyond = {"largest": Decimal("9E+125"), "no table's": Decimal("1E+999999")}
+    assert dumps(beyond) == f'{{"largest": {9 * 10**125}, "no table\'s": "1E+999999"}}'

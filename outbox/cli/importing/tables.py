@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +56,7 @@ def _cause(error: csv.Error) -> str:
 def _header(cells: list[str], name: str, begin: int, columns: Columns) -> list[str]:
     header = [cell.strip() for cell in cells]
     where = f"{name}, line {begin}"
-    twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
+    twice = sorted(cell for cell, count in Counter(header).items() if cell and count > 1)
     empty = [str(number) for number, cell in enumerate(header, 1) if not cell]
     other = next((what for char, what in OTHER_DELIMITERS.items() if len(header) == 1 and char in header[0]), "")
     if other:
