@@ -252,7 +252,7 @@ def aware(moment: datetime) -> datetime:
 def check_who(who: str) -> None:
     """Refuse to act for nobody, or under a name that would break a timeline. Raises `InvalidRequest`."""
     if not isinstance(who, str) or not 0 < len(who) <= LONGEST_WHO or bad_character(who):
-        raise InvalidRequest(Message("request.who", field=Message("field.who"), least=1, most=LONGEST_WHO))
+        raise InvalidRequest(Message("request.who", field=Message("asked.who"), least=1, most=LONGEST_WHO))
 
 
 def _check_version(row: Row, version: str) -> None:

@@ -48,7 +48,7 @@ class SuppressionList:
     def lift(self, email: str, who: str) -> bool:
         """Let an address get mail again; tell whether it was suppressed. Raises `InvalidRequest`."""
         address, now = _address(email), self.clock()
-        _check_text(Message("field.who"), who, LONGEST_WHO, least=1)
+        _check_text(Message("asked.who"), who, LONGEST_WHO, least=1)
 
         def change(entry: Item | None) -> dict[str, Any] | None:
             is_suppressed = entry is not None and suppression.suppressed(entry, now) is not None
@@ -59,7 +59,7 @@ class SuppressionList:
     def add(self, email: str, who: str, reason: str, until: datetime | None = None) -> Item:
         """Suppress an address, without end unless said; give its entry. Raises `InvalidRequest`."""
         address, now = _address(email), self.clock()
-        _check_text(Message("field.who"), who, LONGEST_WHO, least=1)
+        _check_text(Message("asked.who"), who, LONGEST_WHO, least=1)
         _check_text("reason", reason, suppression.LONGEST_REASON)
         if until is not None and (until.tzinfo is None or until <= now):
             raise InvalidRequest(Message("request.until"))

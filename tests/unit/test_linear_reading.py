@@ -38,13 +38,12 @@ from outbox.core.address import Address, key
 from outbox.core.bounce import Counts
 from outbox.core.doorbell import listen
 from outbox.core.errors import OutboxError
-from outbox.core.row import PARTS, mail_of
+from outbox.core.row import PARTS, faults, mail_of
 from outbox.core.shown import dumps, safe
 from outbox.core.shown import words as in_words
 from outbox.core.version import version
 from outbox.flows import importing, where
 from outbox.flows.columns import Columns
-from outbox.flows.faults import faults
 from outbox.flows.find import utc_date
 from outbox.flows.history_pages import Mark
 from outbox.flows.listing import _unwrapped

@@ -143,8 +143,8 @@ ERASURE: Mapping[str, tuple[str, str]] = {
     "erasure.files": ("{number} of its files: {answers}", "添付ファイル{number}件: {answers}"),
     "erasure.backups": (
         (
-            "Point-in-time backups of the tables keep it for up to 35 days; a restore brings it back, so erase it again "
-            "then."
+            "Point-in-time backups of the tables keep it for up to 35 days; a restore brings it back, so erase it "
+            "again then."
         ),
         "テーブルのポイントインタイムバックアップには最長35日間残ります。復元すると戻るため、その際は再度消去してください。",
     ),

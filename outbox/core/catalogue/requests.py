@@ -164,7 +164,7 @@ ASKED: Mapping[str, tuple[str, str]] = {
         "{field} must be text of {least} to {most} characters without control characters",
         "{field}は、制御文字を含まない{least}〜{most}文字で指定してください。",
     ),
-    "field.who": ("who asks", "操作する人の名前"),
+    "asked.who": ("who asks", "操作する人の名前"),
     "request.send-at-zone": (
         "send_at must be a datetime with a time zone",
         "送信日時には、タイムゾーンのある日時を指定してください。",

@@ -217,4 +217,64 @@ EVENTS: Mapping[str, tuple[str, str]] = {
     "rule.text": ("must be text", "文字列ではありません"),
 }
 
-SENTENCES: Mapping[str, tuple[str, str]] = {**FORMS, **TYPES, **ADDRESSES, **TEXTS, **FILES, **EDITS, **EVENTS}
+IMPORTS: Mapping[str, tuple[str, str]] = {
+    "import.no-column": (
+        "--map names the column {column}, which is not there",
+        "--mapに指定された列{column}がありません",
+    ),
+    "import.no-part": (
+        "is no part of a mail; known: {known}",
+        "メールの項目ではありません。使えるのは{known}です",
+    ),
+    "import.column-twice": ("says {field} a second time", "{field}が重複しています"),
+    "import.nesting": ("holds a nesting that nobody can read", "入れ子が深すぎて読み取れません"),
+    "import.texts": ("must be text, or a list of texts", "文字列か、文字列のリストでなければなりません"),
+    "import.no-recipient": ("is empty; every row needs a recipient", "空です。すべての行に宛先が必要です"),
+    "import.several-recipients": (
+        "holds several addresses; a mail has one recipient, so give each a row, or use cc and bcc",
+        "アドレスが複数あります。宛先は1つです。行を分けるか、ccとbccを使ってください",
+    ),
+    "import.moment": (
+        "is no time with a time zone; this is one: 2026-01-31T09:00+09:00",
+        "タイムゾーンのある日時ではありません(例: 2026-01-31T09:00+09:00)",
+    ),
+}
+
+# What the parts of a mail are called in front of a rule; scripts and logs go by the English ones.
+FIELDS: Mapping[str, tuple[str, str]] = {
+    "field.sender": ("sender", "差出人"),
+    "field.to": ("to", "宛先"),
+    "field.cc": ("cc", "CC"),
+    "field.bcc": ("bcc", "BCC"),
+    "field.reply_to": ("reply_to", "返信先"),
+    "field.subject": ("subject", "件名"),
+    "field.text": ("text", "本文"),
+    "field.html": ("html", "HTML本文"),
+    "field.insert_code": ("insert_code", "差し込みコード"),
+    "field.tags": ("tags", "タグ"),
+    "field.urgent": ("urgent", "優先"),
+    "field.encoding": ("encoding", "文字コード"),
+    "field.on_unknown": ("on_unknown", "送信不明時の動作"),
+    "field.attachments": ("attachments", "添付ファイル"),
+    "field.list_unsubscribe": ("list_unsubscribe", "配信停止の案内"),
+    "field.list_unsubscribe.mailto": ("list_unsubscribe.mailto", "配信停止用アドレス"),
+    "field.list_unsubscribe.url": ("list_unsubscribe.url", "配信停止用URL"),
+    "field.send_at": ("send_at", "送信日時"),
+    "field.status": ("status", "状態"),
+    "field.body": ("body", "本文のファイル"),
+    "field.address": ("address", "アドレス"),
+    "field.mail": ("mail", "メール"),
+    "field.row": ("row", "データ"),
+}
+
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    **FORMS,
+    **TYPES,
+    **ADDRESSES,
+    **TEXTS,
+    **FILES,
+    **EDITS,
+    **EVENTS,
+    **IMPORTS,
+    **FIELDS,
+}
