@@ -1,4 +1,4 @@
-"""Puts what the attacks measured into the README: `python -m tests.figures` after a run with OUTBOX_FIGURES.
+"""Puts what the attacks measured, and the diagram of states, into the README: `python -m tests.figures`.
 
 OUTBOX_FIGURES=tests/figures.json pytest        # the attacks write what they counted
 python -m tests.figures                         # the README tells it
@@ -6,40 +6,57 @@ python -m tests.figures                         # the README tells it
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
+
+from outbox.core import states
 
 HERE = Path(__file__).parent
 README, FIGURES = HERE.parent / "README.md", HERE / "figures.json"
 BEGIN, END = "<!-- figures: ", "<!-- end of figures -->"
+MERMAID = re.compile(r"```mermaid\nstateDiagram.*?```", re.DOTALL)
 
 PROMISES = [
     (
-        "Nothing is lost: a committed enqueue ends in history or is visible in the outbox",
+        "1. Nothing is lost: a committed enqueue ends in history or is visible in the outbox",
         "a crash or a lost answer at every effect × every outcome; a state machine; workers killed in a storm",
         ["matrix", "machine", "storm"],
         "`tests/attack`, `tests/storm`, `tests/e2e/test_kill.py`, `tests/store/test_faults.py`",
     ),
     (
-        "Nothing is sent twice by the system",
-        "the same; batches redelivered shuffled from two workers at once; old tabs, restored rows, late retries",
+        "2. Nothing is sent twice by the system; in doubt is only what may have left; a note is no wish to send",
+        "the same; batches redelivered shuffled from two workers at once; old tabs, restored rows, late retries, notes",
         ["storm: doubles_hold doubles_resend keys_repeated batches_heard_again"],
-        "`tests/storm`, `tests/e2e/test_service.py`, `tests/flows/test_already_sent.py`, `tests/flows/test_look_up.py`",
+        "`tests/storm`, `tests/flows/test_already_sent.py`, `tests/flows/test_hand_edits.py`, `tests/unit/test_outcomes.py`",
     ),
     (
-        "Nothing loops",
+        "3. Nothing loops",
         "each bad day of 24 simulated hours, with the stream's filter and with one that lets everything through",
         ["bill"],
         "`tests/bill`, `tests/e2e/test_service.py`",
     ),
     (
-        "The API's rate is never exceeded, and used to the full; urgent mail overtakes",
+        "4. The API's rate is never exceeded, and used to the full; urgent mail overtakes",
         "four senders at once on a backlog against a sandbox that enforces the limit; a long backlog on a fake clock",
         ["rate", "simulation"],
         "`tests/bench`, `tests/simulation`, `tests/unit/test_rate.py`",
     ),
     (
-        "What comes back is written down once, and nothing of it is lost",
+        "5. A person can always see, fix, stop",
+        "rows mutated by hand in every way; rows filled to their last byte; a switch thrown in the middle of a batch, "
+        "and while a function was frozen",
+        ["fuzz"],
+        "`tests/attack`, `tests/flows/test_hand_edits.py`, `tests/flows/test_line.py`, `tests/simulation/test_frozen.py`",
+    ),
+    (
+        "6. No mail stops another",
+        "every text field and every parser with texts made to be slow; workers that die or hang on a row",
+        [],
+        "`tests/attack/test_linear.py`, `tests/flows/test_poison.py`",
+    ),
+    (
+        "7. Silence is impossible: what comes back is written down once, and nothing of it is lost",
         "thousands of mutated calls of the webhook; its store failing in the middle; the same body at once and again",
         ["webhook"],
         "`tests/attack/test_fuzz_webhook.py`, `tests/store/test_bounce_faults.py`, `tests/e2e/test_after_the_send.py`",
@@ -49,12 +66,6 @@ PROMISES = [
         "`enqueue_many` and a bare parallel BatchWriteItem loop (plain boto3, items ready), in turn, local stack",
         ["bulk"],
         "`python -m tests.bench.bulk`",
-    ),
-    (
-        "A person can always see, fix, stop",
-        "rows mutated by hand in every way; rows filled to their last byte; a switch thrown in the middle of a batch",
-        ["fuzz"],
-        "`tests/attack`, `tests/flows/test_hand_edits.py`, `tests/flows/test_line.py`",
     ),
 ]
 
@@ -79,11 +90,13 @@ def render(figures: dict[str, Any]) -> str:
 
 
 def renewed(readme: str, figures: dict[str, Any]) -> str:
-    """Give the README with the table in its place."""
+    """Give the README with the table of promises, and the diagram of states, in their places."""
     head, _, rest = readme.partition(BEGIN)
     note, _, rest = rest.partition("\n")
     _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}{note}\n{render(figures)}\n{END}{tail}"
+    with_table = f"{head}{BEGIN}{note}\n{render(figures)}\n{END}{tail}"
+    drawn = f"```mermaid\n{states.diagram()}\n```"
+    return MERMAID.sub(lambda _: drawn, with_table, count=1)
 
 
 def _measured(figures: dict[str, Any], key: str) -> str:

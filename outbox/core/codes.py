@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     HELD = "held"
     HELD_IN_DOUBT = "held-in-doubt"
     REOPENED = "reopened"
+    REOPENED_IN_DOUBT = "reopened-in-doubt"
     ALREADY_SENT = "already-sent"
     ALREADY_CANCELLED = "already-cancelled"
     RESTORED = "restored"
@@ -51,6 +52,7 @@ IN_DOUBT = frozenset(
         ErrorCode.RESTORED_IN_DOUBT,
         ErrorCode.QUARANTINED_IN_DOUBT,
         ErrorCode.HELD_IN_DOUBT,
+        ErrorCode.REOPENED_IN_DOUBT,
         ErrorCode.ALREADY_SENT,
         ErrorCode.OVERWRITTEN,
         ErrorCode.POISON,

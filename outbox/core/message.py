@@ -27,6 +27,7 @@ ERRORS, EVENTS = frozenset(map(str, ErrorCode)), frozenset(map(str, EventCode))
 class Message(str):
     """One sentence, in English; `code` and `params` say the same in any language."""
 
+    __slots__ = ("code", "params")
     code: str
     params: Mapping[str, Any]
 

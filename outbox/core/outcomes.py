@@ -60,7 +60,7 @@ class Terms:
     window: timedelta
 
 
-def decide(row: Row, outcome: Outcome, stamp: Stamp, terms: Terms) -> Written:
+def decide(row: Row, outcome: Outcome, stamp: Stamp, terms: Terms) -> Written:  # noqa: C901, PLR0911  a case an outcome
     """Give what is written on a claimed row for the outcome of its try. Pure."""
     match outcome:
         case Accepted():

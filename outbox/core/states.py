@@ -23,6 +23,8 @@ class Status(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+# No state has a longer name; what is longer is not read.
+LONGEST_WORD = 40
 # No row yet, or one whose status is no state: a person inserted it without one, or mistyped it.
 NONE = None
 P, S, W, C, F, U, H = (
@@ -109,7 +111,8 @@ TABLE: Mapping[Cause, Edge] = {
     Cause.HOLD: _edge({NONE, P, W, F, U, H}, H),
     Cause.CANCEL: _edge({NONE, P, W, F, U, H}, CANCELLED),
     Cause.REOPEN: _edge({CANCELLED}, H),
-    Cause.REPAIR: _edge({NONE, *UNSENT}, F, U, H),
+    # A person may have typed SENT or CANCELLED on a row of the outbox, too.
+    Cause.REPAIR: _edge({NONE, *UNSENT, *FINISHED}, F, U, H),
     Cause.QUARANTINE: _edge({NONE, *UNSENT, *FINISHED}, H),
 }
 # What may follow any state is told beside the diagram: drawn, it would cover everything else.
@@ -138,10 +141,6 @@ def parse(word: object) -> Status | None:
     except ValueError:
         return None
     return None if status in FINISHED else status
-
-
-# No state has a longer name; what is longer is not read.
-LONGEST_WORD = 40
 
 
 def diagram() -> str:

@@ -4,15 +4,17 @@ Every patch raises `revision`, which fences every other writer; only a person's 
 that does not wait for a person carries `lane` and `due_at`: the moment somebody looks at it again (promise 1). Every
 change of a state is one that `outbox.core.states.TABLE` has.
 
-| what happens                         | function                                                       |
-|--------------------------------------|----------------------------------------------------------------|
-| an application enqueues              | `new`                                                          |
-| a worker takes a row, or has no slot | `claim`, `postponed`, `scheduled_by_hand`                      |
-| a try ends (see `outcomes`)          | `outcomes.decide`, which uses `sent`, `deferred`, `dead_letter`, `in_doubt` … |
-| a worker died                        | `worker_died`, `poisoned`                                      |
-| reconciliation looks                 | `look_begun`, `looked`, `found`, `undecided`                   |
-| a person acts                        | `pending`, `scheduled`, `queued`, `held`, `edited`, `cancelled`, `confirmed`, `reopened` |
-| a person edited the row by hand      | `unreadable`, `overwritten`, `left_the_outbox`, `inserted`, `filed`, `reserved` |
+| what happens                         | function                                                          |
+|--------------------------------------|-------------------------------------------------------------------|
+| an application enqueues              | `new`                                                             |
+| a worker takes a row, or has no slot | `claim`, `postponed`, `scheduled_by_hand`                         |
+| a try ends                           | `sent`, `deferred`, `given_back`, `dead_letter`, `in_doubt`: which, says `outcomes.decide` |
+| a worker died                        | `worker_died`, `poisoned`                                         |
+| reconciliation looks                 | `look_begun`, `looked`, `found`, `undecided`                      |
+| a person acts                        | `pending`, `scheduled`, `queued`, `held`, `edited`, `cancelled`,  |
+|                                      | `confirmed`, `reopened`                                           |
+| a person edited the row by hand      | `unreadable`, `overwritten`, `left_the_outbox`, `inserted`,       |
+|                                      | `filed`, `reserved`                                               |
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +71,7 @@ class Stamp:
 # --- An application enqueues ------------------------------------------------------------------------------------------
 
 
-def new(
+def new(  # noqa: PLR0913  a row needs who, when, and where its parts lie
     mail: Mail,
     mail_id: str,
     stamp: Stamp,
@@ -249,7 +251,9 @@ def look_begun(row: Row, lease: timedelta, stamp: Stamp) -> Patch:
     return Patch(assign, frozenset(), StateChange(Cause.RECONCILE, row.status, Status.CHECKING))
 
 
-def looked(row: Row, due_at: datetime, code: str, stamp: Stamp, *, counts: bool = True, why: str = "") -> Patch:
+def looked(  # noqa: PLR0913  a look has an end, a reason and a next time
+    row: Row, due_at: datetime, code: str, stamp: Stamp, *, counts: bool = True, why: str = ""
+) -> Patch:
     """Note a look that did not show the mail; it is looked for again at `due_at`. `code`: why, in the catalogue."""
     note = Message(code, due_at=clock.text(due_at), **({"why": why} if why else {}))
     assign: dict[str, Any] = {"status": str(Status.CHECKING), "revision": row.revision + 1}
@@ -364,8 +368,8 @@ def reopened(row: Row, stamp: Stamp) -> tuple[dict[str, Any], Patch]:
     timeline, and where that is gone, or does not tell, nobody knows whether it was sent.
     """
     base = {name: value for name, value in row.item.items() if name not in HISTORY_ONLY}
-    error = ErrorCode.HELD_IN_DOUBT if was_in_doubt(row) else ErrorCode.REOPENED
-    details = {"who": stamp.who, "note": Message("note.none")}
+    error = ErrorCode.REOPENED_IN_DOUBT if was_in_doubt(row) else ErrorCode.REOPENED
+    details = {"who": stamp.who}
     patch = _problem(row, Cause.REOPEN, Status.HELD, error, details, stamp, what=EventCode.REOPENED)
     return base, patch.also({}, CHECK)
 

@@ -177,7 +177,7 @@ class Deed:
 
 
 def named(row: Row, batch: str) -> bool:
-    """Tell whether a batch has written this row: its timeline says so, or its details where no room was left for one."""
+    """Tell whether a batch has written this row: its timeline says so, or its details where it has no room for one."""
     details = row.item.get("details")
     named_there = isinstance(details, Mapping) and details.get("batch") == batch
     return named_there or any(event.get("batch") == batch for event in row.timeline)

@@ -56,7 +56,7 @@ def _above(patch: Patch, before: Mapping[str, Any]) -> Patch:
     return patch.also({"revision": revision})
 
 
-def _patch(row: Row, before: Mapping[str, Any] | None, stamp: Stamp) -> Patch | None:
+def _patch(row: Row, before: Mapping[str, Any] | None, stamp: Stamp) -> Patch | None:  # noqa: PLR0911  a case a slip
     if not places.is_mail(row.id):
         return transitions.reserved(row, stamp)
     if before is not None and saved_over(before, row.item):
@@ -84,9 +84,8 @@ def _no_state(row: Row) -> Problem:
 
 
 def _waiting(row: Row, stamp: Stamp) -> Patch:
-    """Let a row wait for the time that a person typed on it, however they typed it."""
-    for name in ("send_at", "due_at"):
-        if row.status is Status.WAITING and (at := clock.typed(row.item.get(name))):
-            return transitions.scheduled(row, at, stamp, EventCode.STATE_SET_BY_HAND)
-    name = "send_at" if row.item.get("send_at") else "due_at"
+    """Let a WAITING row wait for the time that stands on it, however a person typed it."""
+    name = "due_at" if row.item.get("due_at") or not row.item.get("send_at") else "send_at"
+    if at := clock.typed(row.item.get(name)):
+        return transitions.scheduled(row, at, stamp, EventCode.STATE_SET_BY_HAND)
     return transitions.unreadable(row, [Problem(name, Message("rule.no-due-time"))], stamp)

@@ -68,7 +68,7 @@ class Reconcile:
         return "sent" if patch is None else self._write(row, patch)
 
     def _begun(self, row: Row) -> Row:
-        """Note that the look begins, before anything of the row is read: what kills its worker is counted. Raises `Lost`."""
+        """Note that the look begins, before the row is read: what kills its worker is counted. Raises `Lost`."""
         patch = transitions.look_begun(row, timedelta(seconds=self.lease_seconds), self._stamp())
         return Row(write(self.store, row, seen(row.item, "revision", "status"), patch))
 
@@ -83,7 +83,7 @@ class Reconcile:
         log.info("mail.looked_up", id=row.id, status=written.get("status"))
         return str(written["status"]).lower()
 
-    def _look(self, row: Row, spend: Callable[[], None]) -> Patch | None:
+    def _look(self, row: Row, spend: Callable[[], None]) -> Patch | None:  # noqa: PLR0911  a case an answer
         now = self.clock()
         # A person may have typed any moment.
         since = min(clock.parse(row.item.get("check_from")) or row.created_at or now, now)

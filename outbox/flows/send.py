@@ -132,7 +132,9 @@ class Sender:
             mail = open_files(mail, self._files_in_time(row, deadline), files_open)
             request = self._encode(mail)
             slot = self._slot_still_to_come(mail, slot)
-        except (AlreadySent, RowBroken, NotEncodable, Suppressed, FileLost, TryLater) as outcome:
+        except RowBroken as broken:
+            return row, self._left_before(row) or broken
+        except (AlreadySent, NotEncodable, Suppressed, FileLost, TryLater) as outcome:
             return row, outcome
         except Exception as error:
             # A bug of ours: nothing has been called yet, and the row should say so while it can.
@@ -157,6 +159,15 @@ class Sender:
         except Exception as error:
             log.exception("send.unreadable", id=row.id)
             raise RowBroken("row", Message("rule.reading-failed", kind=type(error).__name__)) from error
+
+    def _left_before(self, row: Row) -> AlreadySent | None:
+        """Find out whether history has the mail of a broken row: one attribute saved on a row that has left makes one."""
+        try:
+            there = self.store.get_finished(row.id)
+        except Exception:
+            log.exception("send.tables_out_of_reach", id=row.id)
+            return None
+        return AlreadySent(there) if there else None
 
     def _files_in_time(self, row: Row, deadline: float) -> InTime:
         """Give the bucket, until there would be no time left for the call."""
@@ -227,7 +238,7 @@ class Sender:
             self.pause(seconds)
 
     def _slot_still_to_come(self, mail: Mail, slot: datetime) -> datetime:
-        """Book again for a mail whose files or tables were slow: it would else come too late for its slot every time."""
+        """Book again for a mail whose files or tables were slow: it would come too late for its slot every time."""
         if not self._late(slot):
             return slot
         for _ in range(SLOT_TRIES):

@@ -200,10 +200,10 @@ def test_text_that_is_no_lane_or_no_moment_is_heard(patterns, state, name, value
     made, _ = starts()
     world = World()
     world.restart()
-    world.store.put({**made[state], "id": "by-hand", name: value})
-    row = dict(world.store.outbox["by-hand"])
+    world.store.put({**made[state], "id": "set-by-hand", name: value})
+    row = dict(world.store.outbox["set-by-hand"])
     settle(world, Stream(world, patterns))
-    assert not what_is_wrong(world, "by-hand", row)
+    assert not what_is_wrong(world, "set-by-hand", row)
 
 
 def brief(row: dict[str, Any]) -> str:

@@ -43,7 +43,7 @@ def test_a_new_mail_is_linked_both_ways(service, again, old):
     assert second.timeline[0] == {
         "at": "2026-01-02T00:00:00.000Z",
         "who": "alice",
-        "what": "resent from history",
+        "what": "copied-from",
         "of": old,
     }
 

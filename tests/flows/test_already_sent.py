@@ -48,7 +48,7 @@ def test_an_old_tab_saved_after_the_send_sends_nothing(service, mail, state):
     ended = service.support.cancel(mail_id, "alice")
     assert ended.status == "SENT"
     assert service.store.outbox == {}
-    assert service.row(mail_id).timeline[-1]["what"] == "second row cancelled"
+    assert service.row(mail_id).timeline[-1]["what"] == "duplicate-cancelled"
     with pytest.raises(WrongState):
         service.support.cancel(mail_id, "alice")
 
@@ -128,14 +128,14 @@ def test_pressing_send_again_on_what_has_changed_meanwhile_is_told(service, mail
 @pytest.mark.parametrize("room", range(0, 120, 3))
 def test_a_bare_row_without_room_is_explained_and_nothing_loops(service, room):
     """A row typed by hand up to the last byte, with nothing on it to give up but its own text."""
-    row = {"id": "by-hand", "status": "PENDING", "sender": "a@example.com", "to": "b@example.com", "subject": "x"}
+    row = {"id": "set-by-hand", "status": "PENDING", "sender": "a@example.com", "to": "b@example.com", "subject": "x"}
     free = 400 * 1024 - item_size(row | {"text": ""}) - room
     service.store.put(row | {"text": "x" * free})
     service.ring_until_quiet(5)
-    ended = service.row("by-hand")
+    ended = service.row("set-by-hand")
     assert ended.status == "FAILED"
     assert "text" in ended.reason
-    assert [item["id"] for item in service.store.by_problem("FAILED", 10).items] == ["by-hand"]
+    assert [item["id"] for item in service.store.by_problem("FAILED", 10).items] == ["set-by-hand"]
 
 
 def test_a_wish_that_met_no_time_is_kept(service, mail):
@@ -165,7 +165,7 @@ def test_a_bad_night_does_not_push_out_what_people_did(service, mail):
         service.clock.forward(hours=2)
         service.dispatch()
     timeline = service.row(mail_id).timeline
-    assert [event["what"] for event in timeline] == ["written", "edited", "put off"]
+    assert [event["what"] for event in timeline] == ["enqueued", "edited", "deferred"]
     assert timeline[-1]["times"] == 151
 
 
@@ -264,7 +264,7 @@ def test_a_history_out_of_reach_is_no_doubt(service, mail):
     service.clock.forward(minutes=1)
     service.dispatch()
     service.api.answer = None
-    assert service.row(mail_id).error == "try-later"
+    assert service.row(mail_id).error == "retry-later"
     service.clock.forward(minutes=1)
     service.dispatch()
     assert service.status(mail_id) == "SENT"

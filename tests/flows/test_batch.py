@@ -428,7 +428,7 @@ def test_edit_and_send(batches, store, clock):
     assert (report.done, report.skipped) == (4, {"needs no correction": 2})
     row = store.outbox["m000001"]
     assert (row["to"], row["status"], len(store.changes)) == ("Taro <taro@example.com>", "WAITING", 4)
-    assert [event["what"] for event in row["timeline"][-2:]] == ["edited", "sent again"]
+    assert [event["what"] for event in row["timeline"][-2:]] == ["edited", "resent"]
 
 
 def test_an_edit_that_makes_no_mail(batches, store, clock):

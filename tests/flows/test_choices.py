@@ -93,7 +93,7 @@ def test_every_state_has_its_choices():
     [
         ({"forgotten_at": "2026-01-01T00:00:00.000Z"}, ""),
         ({"resent_as": [{"id": "b"}]}, "anew"),
-        ({"timeline": [{"what": "sent a second time", "delivery_id": "7"}]}, "anew"),
+        ({"timeline": [{"what": "sent-twice", "delivery_id": "7"}]}, "anew"),
     ],
 )
 def test_what_is_impossible_is_not_offered(service, mail, change, left):

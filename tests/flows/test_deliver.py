@@ -25,7 +25,7 @@ def test_a_row_becomes_a_mail_and_history(service, mail):
     assert service.store.outbox == {}
     row = service.row(receipt.id)
     assert (row.status, row.delivery_id, row.attempts) == ("SENT", "1", 1)
-    assert [event["what"] for event in row.timeline] == ["written", "sent"]
+    assert [event["what"] for event in row.timeline] == ["enqueued", "sent"]
     assert service.store.history[receipt.id]["recipient"] == "taro@example.com"
     assert service.store.history[receipt.id]["expires_at"] == int(service.clock().timestamp()) + 400 * 86400
 

@@ -82,7 +82,7 @@ def test_that_it_was_sent_stays(service, forget):
     for name in ("status", "created_at", "finished_at", "day", "delivery_id", "fingerprint", "attempts", "expires_at"):
         assert row.item[name] == before.item[name]
     assert row.item.keys() & {"to", "subject", "text", "cc", "attachments", "insert_code", "tags", "sender"} == set()
-    assert [event["what"] for event in row.timeline] == ["written", "sent", "forgotten"]
+    assert [event["what"] for event in row.timeline] == ["enqueued", "sent", "forgotten"]
     history = History(service.store, service.clock)
     assert history.show("mine").row.item["recipient"] == "forgotten"
     assert history.look(Sought(to=TARO)) == history.look(Sought(to="forgotten@")) == []
@@ -212,7 +212,7 @@ def test_words_of_the_timeline_go(service, forget, mail):
     service.ring_until_quiet()
     forget(TARO, "alice")
     row = service.row(mail_id)
-    assert [event["what"] for event in row.timeline] == ["written", "held", "edited", "released", "sent", "forgotten"]
+    assert [event["what"] for event in row.timeline] == ["enqueued", "held", "edited", "released", "sent", "forgotten"]
     assert row.timeline[2]["who"] == "forgotten"
     assert "taro" not in str(row.item).lower()
 

@@ -83,7 +83,7 @@ def test_lost_texts_are_told(outbox, files, change, what):
 def test_a_file_by_hand_that_holds_no_texts_is_told(outbox, store, files, content):
     """Whoever writes rows and files without the client gets a sentence, not a crash."""
     mail_id = outbox.enqueue(make_mail()).id
-    key = prefix(mail_id) + "by-hand"
+    key = prefix(mail_id) + "set-by-hand"
     files.objects[key] = content
     body = {"key": key, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     store.edit(mail_id, text=None, body=body)

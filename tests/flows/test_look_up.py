@@ -276,7 +276,7 @@ def test_a_mail_found_though_history_has_it_as_cancelled_is_told_there(service, 
     until_settled(service, put_back)
     assert "already sent, as delivery 1" in service.row(put_back).reason
     event = service.store.get_finished(put_back)["timeline"][-1]
-    assert (event["what"], event["delivery_id"]) == ("sent a second time", "1")
+    assert (event["what"], event["delivery_id"]) == ("sent-twice", "1")
 
 
 def test_a_crash_after_that_was_told_tells_it_once(service, put_back):
@@ -299,7 +299,7 @@ def test_a_crash_after_that_was_told_tells_it_once(service, put_back):
     assert len(dead) == 2
     assert service.status(put_back) == "HELD"
     told = [event["what"] for event in service.store.get_finished(put_back)["timeline"]]
-    assert told.count("sent a second time") == 1
+    assert told.count("sent-twice") == 1
 
 
 def test_a_found_mail_whose_row_is_full_moves_all_the_same(service, mail):

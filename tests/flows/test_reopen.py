@@ -106,7 +106,7 @@ def test_a_mail_comes_and_goes_as_often_as_people_like(service, cancelled):
         service.support.cancel(cancelled, "bob")
     assert revisions == [3, 5, 7]
     whats = [event["what"] for event in service.row(cancelled).timeline]
-    assert whats == ["written", *["cancelled", "reopened"] * 3, "cancelled"]
+    assert whats == ["enqueued", *["cancelled", "reopened"] * 3, "cancelled"]
 
 
 def test_a_reopened_mail_can_be_corrected_resent_and_held(service, cancelled):

@@ -498,7 +498,7 @@ def test_interrupted_at_random_points_it_completes(service, backup):
     arrived = [store.outbox[key] for key in store.outbox.keys() - live.keys()]
     assert {item["error"] for item in arrived} <= {"restored", "restored-in-doubt"}
     assert {(item["status"], item["revision"]) for item in arrived} == {("HELD", 4)}
-    assert all([event["what"] for event in item["timeline"]] == ["written", "restored"] for item in arrived)
+    assert all([event["what"] for event in item["timeline"]] == ["enqueued", "restored"] for item in arrived)
     assert len(store.changes) == len(arrived) == ROWS // 2
     assert counted(report) == {"same": ROWS // 2, "changed": ROWS // 4, "in_history": ROWS // 4}
 
@@ -521,7 +521,7 @@ def test_interrupted_quarantine(service):
 
     assert until_done(copy, lambda: quarantined(service, copy)) >= 3
     events = [[event["what"] for event in item["timeline"]] for item in copy.outbox.values()]
-    assert events == [["written", "quarantined"]] * ROWS
+    assert events == [["enqueued", "quarantined"]] * ROWS
 
 
 def test_an_error_of_one_segment_ends_the_others(service, backup):

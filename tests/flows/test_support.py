@@ -48,7 +48,7 @@ def test_edit_and_send_sends_the_correction_and_keeps_who_did_it(service, failed
         ("tester", "written"),
         ("deliver", "failed"),
         ("alice", "edited"),
-        ("alice", "sent again"),
+        ("alice", "resent"),
         ("deliver", "sent"),
     ]
     assert row.timeline[2]["changes"] == {"to": ["wrong@example.com", "right@example.com"]}
@@ -305,7 +305,7 @@ def test_a_suppressed_mail_can_be_sent_anyway(service, suppressed):
     assert service.store.get(suppressed)["send_anyway"] == "taro@example.com"
     service.ring_until_quiet()
     assert service.status(suppressed) == "SENT"
-    assert ("alice", "sent again although suppressed") in whats(service, suppressed)
+    assert ("alice", "resent-though-suppressed") in whats(service, suppressed)
 
 
 def test_without_anyway_the_list_is_obeyed_again(service, suppressed):

@@ -131,7 +131,7 @@ def test_a_row_cannot_name_a_file_of_another_mail(key):
     """A person's slip, or a malicious one, sends nobody else's file."""
     with pytest.raises(RowBroken) as error:
         mail_of(ROW | {"attachments": [stored_at(key)]})
-    assert error.value.problem.field == "attachments[0].key"
+    assert error.value.problems[0].field == "attachments[0].key"
     row = Row(ROW | {"attachments": [stored_at(key)], "body": {"key": key}})
     assert (row.files, row.own_files) == ([key, key], [])
 
@@ -153,7 +153,7 @@ def test_a_row_with_half_an_attachment_is_explained(part, field):
     """The sentence names the attribute."""
     with pytest.raises(RowBroken) as error:
         mail_of(ROW | {"attachments": [part]})
-    assert error.value.problem.field == field
+    assert error.value.problems[0].field == field
 
 
 def test_reads_attachments_that_a_program_put_on_the_row_itself():

@@ -144,8 +144,8 @@ def test_the_table_of_moves_knows_the_way_back():
         ({"text": None}, "does not keep"),
         ({"resent_as": [{"id": "b"}]}, "sent again as another mail"),
         ({"resent_as": "typed by hand"}, "sent again as another mail"),
-        ({"timeline": [{"what": "sent a second time", "delivery_id": "9"}]}, "as delivery 9"),
-        ({"timeline": [{"what": "sent a second time"}]}, "as delivery of unknown id"),
+        ({"timeline": [{"what": "sent-twice", "delivery_id": "9"}]}, "as delivery 9"),
+        ({"timeline": [{"what": "sent-twice"}]}, "as delivery of unknown id"),
     ],
 )
 def test_why_a_mail_cannot_come_back(change, why):

@@ -189,7 +189,8 @@ def _lines(cli: Cli, asked: Asked, report: Report, *, finished: bool) -> Iterato
 def _about(asked: Asked, report: Report) -> Iterator[str]:
     """Tell what is special about rows that arrive."""
     if report.in_doubt:
-        yield f"{report.in_doubt:,} of them may have been sent: so their notes begin; error {ErrorCode.RESTORED_IN_DOUBT}."
+        error = ErrorCode.RESTORED_IN_DOUBT
+        yield f"{report.in_doubt:,} of them may have been sent: so their notes begin; error {error}."
     if report.files and not asked.quarantine:
         yield f"{report.files:,} of them name files, which may have been cleaned up; that is found when they are sent."
     if report.unreadable and asked.into is not Into.HISTORY:

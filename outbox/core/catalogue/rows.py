@@ -86,6 +86,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
         "送信された可能性があります。{who}が保留{note}",
     ),
     "error.reopened": ("Reopened by {who}.", "{who}が取り消しを戻しました。"),
+    "error.reopened-in-doubt": (
+        "It may have been sent. Reopened by {who}.",
+        "送信された可能性があります。{who}が取り消しを戻しました。",
+    ),
     "error.already-sent": (
         "This mail was already sent, as delivery {delivery_id}, and history has it. "
         "Nothing more was sent. Cancel the row; a second mail is a new mail.",
