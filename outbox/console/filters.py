@@ -48,6 +48,7 @@ ERRORS: Mapping[ErrorCode, str] = {
     ErrorCode.HELD: "held by somebody",
     ErrorCode.HELD_IN_DOUBT: "held, and may have been sent",
     ErrorCode.REOPENED: "taken back after it was cancelled",
+    ErrorCode.REOPENED_IN_DOUBT: "taken back after it was cancelled, and may have been sent",
     ErrorCode.ALREADY_SENT: "was sent already",
     ErrorCode.ALREADY_CANCELLED: "was cancelled already",
     ErrorCode.SET_BY_HAND: "its state was set by hand",

@@ -34,6 +34,13 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 FAR = FOREVER.replace(year=9000)
 MARKS = ("suppressed_since", "suppressed_until", "reason")
 CAUSE = ("type", "code", "delivery_id", "suppressed_by", "details")
+# By whether it is known since when, and until when.
+CODES: Mapping[tuple[bool, bool], str] = {
+    (True, True): "suppressed-since-until",
+    (True, False): "suppressed-since-ever",
+    (False, True): "suppressed-until",
+    (False, False): "suppressed-ever",
+}
 # A hand in the DynamoDB console leaves `nonce` as it is: what else it may change is compared as well.
 COMPARED = ("nonce", "errors", "lifted_at", *MARKS)
 
@@ -89,8 +96,7 @@ def suppressed(entry: Item | None, now: datetime) -> Message | None:
         return None
     since = {"since": clock.text(span[0])} if span[0] > LONG_AGO else {}
     until = {"until": clock.text(span[1])} if span[1] != FOREVER else {}
-    code = "-".join(["suppressed", *since, *(until or ["ever"])])
-    return Message(code, **since, **until, why=why(entry))
+    return Message(CODES[bool(since), bool(until)], **since, **until, why=why(entry))
 
 
 def why(entry: Item) -> str:

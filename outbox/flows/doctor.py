@@ -185,7 +185,7 @@ def _odd_attachments(table: str, item: Mapping[str, Any]) -> Iterator[Finding]:
     parts = listed if isinstance(listed, list) else [listed]
     odd = [part for part in parts if not (isinstance(part, Mapping) and _has_content(part))]
     if odd:
-        sentence = f"{len(odd)} of its attachments name no file and hold none."
+        sentence = Message("doctor.attachments", number=len(odd))
         yield Finding(table, str(item["id"]), "attachment", sentence)
 
 

@@ -14,7 +14,7 @@ from outbox.core.hand_edits import is_copy
 from outbox.core.message import Message
 from outbox.core.ports import Store
 from outbox.core.row import Row, whole
-from outbox.core.states import IN_FLIGHT, PROBLEMS, Status
+from outbox.core.states import IN_FLIGHT, PROBLEMS
 from outbox.core.text import shorten
 from outbox.core.transitions import Stamp
 from outbox.flows.write import write

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from outbox.core import places
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import InvalidRequest, NotFound
 from outbox.core.message import Message
 from outbox.core.ports import Clock, Page, Store
@@ -13,7 +14,7 @@ from outbox.core.row import Item, Row
 from outbox.core.states import DUE, FINISHED, IN_FLIGHT, PROBLEMS, Status
 
 # The word by which the sender says that a mail's recipient is on the suppression list.
-SUPPRESSED = "suppressed"
+SUPPRESSED = ErrorCode.SUPPRESSED
 PAGE = 100
 MOST = 10_000
 
