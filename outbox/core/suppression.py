@@ -19,7 +19,7 @@ from typing import Any
 from outbox.core import change, clock
 from outbox.core.bounce import DROP, HARD, Bounce
 from outbox.core.change import Expect
-from outbox.core.message import Message, read_back, stored
+from outbox.core.message import Language, Message, read_back, render, stored
 from outbox.core.ports import LONG_AGO
 from outbox.core.row import Item
 from outbox.core.text import shorten
@@ -68,8 +68,10 @@ class Rule:
         return self.within + 2 * self.for_
 
 
-def after_bounce(entry: Item | None, bounce: Bounce, rule: Rule, now: datetime) -> dict[str, Any] | None:
-    """Give the entry of an address as a bounce makes it; None when nothing changes."""
+def after_bounce(
+    entry: Item | None, bounce: Bounce, rule: Rule, now: datetime, language: Language = "en"
+) -> dict[str, Any] | None:
+    """Give the entry of an address as a bounce makes it, the reason in a language; None when nothing changes."""
     before, errors = _span(entry), _errors(entry, now)
     at = min(bounce.happened_at, now)
     if bounce.type not in SUPPRESSING or bounce.id in errors or _is_settled(entry, before, at):
@@ -84,7 +86,7 @@ def after_bounce(entry: Item | None, bounce: Bounce, rule: Rule, now: datetime) 
     new = {**(entry or {}), "email": bounce.email, "errors": {name: clock.text(moment) for name, moment in latest}}
     if span is not None and span != before:
         reason = _reason(bounce, at, errors.values(), rule)
-        new = _marked(new, span, _cause(bounce, reason) if before is None or span[1] != before[1] else {})
+        new = _marked(new, span, _cause(bounce, reason, language) if before is None or span[1] != before[1] else {})
     ends = [moment for _, moment in latest] + ([span[1]] if span else [])
     return new | {"expires_at": _epoch(max(ends) + rule.memory)}
 
@@ -172,8 +174,13 @@ def _marked(entry: Mapping[str, Any], span: Span, cause: dict[str, Any]) -> dict
     return rest | cause | since | {"suppressed_until": clock.text(span[1])}
 
 
-def _cause(bounce: Bounce, reason: Message) -> dict[str, Any]:
-    said = {"type": bounce.type, "code": bounce.code, "delivery_id": bounce.delivery_id, "reason": str(reason)}
+def _cause(bounce: Bounce, reason: Message, language: Language) -> dict[str, Any]:
+    said = {
+        "type": bounce.type,
+        "code": bounce.code,
+        "delivery_id": bounce.delivery_id,
+        "reason": render(reason, language),
+    }
     return {name: value for name, value in said.items() if value} | {"details": stored(reason)}
 
 
