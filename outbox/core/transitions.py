@@ -8,7 +8,7 @@ change of a state is one that `outbox.core.states.TABLE` has.
 |--------------------------------------|-------------------------------------------------------------------|
 | an application enqueues              | `new`                                                             |
 | a worker takes a row, or has no slot | `claim`, `postponed`, `scheduled_by_hand`                         |
-| a try ends                           | `sent`, `deferred`, `given_back`, `dead_letter`, `in_doubt`: which, says `outcomes.decide` |
+| a try ends, see `outcomes.decide`    | `sent`, `deferred`, `given_back`, `dead_letter`, `in_doubt`       |
 | a worker died                        | `worker_died`, `poisoned`                                         |
 | reconciliation looks                 | `look_begun`, `looked`, `found`, `undecided`                      |
 | a person acts                        | `pending`, `scheduled`, `queued`, `held`, `edited`, `cancelled`,  |
@@ -370,7 +370,7 @@ def reopened(row: Row, stamp: Stamp) -> tuple[dict[str, Any], Patch]:
     base = {name: value for name, value in row.item.items() if name not in HISTORY_ONLY}
     error = ErrorCode.REOPENED_IN_DOUBT if was_in_doubt(row) else ErrorCode.REOPENED
     details = {"who": stamp.who}
-    patch = _problem(row, Cause.REOPEN, Status.HELD, error, details, stamp, what=EventCode.REOPENED)
+    patch = _problem(Row(base), Cause.REOPEN, Status.HELD, error, details, stamp, what=EventCode.REOPENED)
     return base, patch.also({}, CHECK)
 
 

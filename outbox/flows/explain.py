@@ -33,7 +33,7 @@ def explain(store: Store, stamp: Stamp, mail_id: str, before: Mapping[str, Any] 
     row = Row(current)
     there = store.get_finished(mail_id) if places.is_mail(mail_id) else None
     # A row that says so already is left as it is, or it would be written again and again.
-    if there is not None and (lost(current) or saved_over(before or {}, current)):
+    if there is not None and (before == {} or lost(current) or saved_over(before or {}, current)):
         patch: Patch | None = transitions.left_the_outbox(row, there, stamp)
     else:
         patch = _patch(row, before, stamp)

@@ -103,6 +103,10 @@ class Reconcile:
             return transitions.looked(row, now + NO_ROOM, "reconcile.no-slot", self._stamp(), counts=False)
         except (NotAnswered, TryLater, Stop) as error:
             return self._not_answered(row, error, now)
+        except Exception as error:
+            # A bug of ours is no death: the look ends, and the mail is looked for again.
+            log.exception("reconcile.failed", id=row.id)
+            return self._not_answered(row, NotAnswered(Message("unexpected", kind=type(error).__name__)), now)
         try:
             return self._found(row, deliveries, now)
         except AlreadySent as sent:

@@ -161,7 +161,7 @@ class Sender:
             raise RowBroken("row", Message("rule.reading-failed", kind=type(error).__name__)) from error
 
     def _left_before(self, row: Row) -> AlreadySent | None:
-        """Find out whether history has the mail of a broken row: one attribute saved on a row that has left makes one."""
+        """Find out whether history has the mail of a broken row: an attribute saved on a row that has left makes one."""
         try:
             there = self.store.get_finished(row.id)
         except Exception:

@@ -14,7 +14,7 @@ from outbox.core.ports import Clock, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import IN_FLIGHT, Cause, Status
 from outbox.core.transitions import Stamp
-from outbox.flows.write import bare, finish, write
+from outbox.flows.write import finish, smaller_history, write
 
 log = structlog.get_logger()
 
@@ -114,10 +114,13 @@ def _told(there: Item, finished: Item) -> bool:
 
 
 def _inserted(store: Store, finished: CheckedRow) -> Item | None:
-    try:
-        return store.keep(finished)
-    except TooLarge:
-        return store.keep(bare(finished))
+    *forms, last = smaller_history(finished)
+    for form in forms:
+        try:
+            return store.keep(form)
+        except TooLarge:
+            continue
+    return store.keep(last)
 
 
 def _insist(store: Store, mail_id: str, patch_of: Callable[[Row], Patch | None]) -> None:

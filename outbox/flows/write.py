@@ -40,15 +40,18 @@ def write(store: Store, row: Row, expect: Expect, patch: Patch) -> Item:
 
 def finish(store: Store, mail_id: str, expect: Expect, finished: CheckedRow, *, sole: bool = False) -> None:
     """Move a row to history, without a person's notes if there is no room for them. Raises `Lost`."""
-    try:
-        store.finish(mail_id, expect, finished, sole=sole)
-    except TooLarge:
-        store.finish(mail_id, expect, bare(finished), sole=sole)
+    *forms, last = smaller_history(finished)
+    for form in forms:
+        try:
+            return store.finish(mail_id, expect, form, sole=sole)
+        except TooLarge:
+            continue
+    return store.finish(mail_id, expect, last, sole=sole)
 
 
-def bare(finished: CheckedRow) -> CheckedRow:
-    """Give a history row with only what it cannot do without."""
-    return finished.only(NEEDED)
+def smaller_history(finished: CheckedRow) -> list[CheckedRow]:
+    """Give ever smaller forms of a history row; the last has only what it cannot do without."""
+    return [finished, finished.only(NEEDED), finished.only(NEEDED - {"details"})]
 
 
 def forms(item: Item, patch: Patch) -> list[CheckedRow]:

@@ -39,7 +39,7 @@ def test_a_new_mail_is_linked_both_ways(service, again, old):
     assert service.api.sent[0].differences(service.api.sent[1]) == []
     assert second.own_files != first.own_files
     assert len(second.own_files) == 1
-    assert (first.timeline[-1]["who"], first.timeline[-1]["what"]) == ("alice", "resent")
+    assert (first.timeline[-1]["who"], first.timeline[-1]["what"]) == ("alice", "copied-to")
     assert second.timeline[0] == {
         "at": "2026-01-02T00:00:00.000Z",
         "who": "alice",

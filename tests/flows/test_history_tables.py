@@ -11,7 +11,7 @@ from outbox.adapters import aws
 from outbox.adapters.dynamodb import DynamoStore
 from outbox.core import transitions
 from outbox.core.bounce import Bounce
-from outbox.core.change import Expect, Patch
+from outbox.core.change import Patch
 from outbox.core.errors import Lost, NeedsConfirmation, WrongState
 from outbox.core.places import BOUNCE
 from outbox.core.retention import Retention
@@ -56,8 +56,11 @@ def sent(store, clock):
 
     def send(mail_id, **parts):
         Outbox(store=store, now=clock).enqueue(make_mail(**parts), idempotency_key=mail_id)
-        row = Row(store.get(mail_id))
-        store.finish(mail_id, Expect(), transitions.sent(row, f"d-{mail_id}", Stamp(clock(), "deliver"), KEEP))
+        claimed = transitions.claim(store.get(mail_id), clock(), timedelta(seconds=180), "x")
+        row = Row(store.update(mail_id, *claimed))
+        store.finish(
+            mail_id, transitions.claimed(row), transitions.sent(row, f"d-{mail_id}", Stamp(clock(), "deliver"), KEEP)
+        )
 
     return send
 

@@ -238,8 +238,10 @@ def put_back(service, mail):
     mail_id = service.outbox.enqueue(mail()).id
     service.deliver()
     old = service.store.get(mail_id)
-    service.store.finish(mail_id, Expect(), finished(Row(old), "77", service))
+    service.store.finish(mail_id, Expect({"status": "CHECKING"}), finished(Row(old), "77", service))
     service.store.put(old)
+    # The stream tells of it, too; here its event is lost, and dispatch finds the row.
+    service.doorbells()
     return mail_id
 
 
@@ -376,3 +378,15 @@ def test_the_late_answer_of_a_slow_worker_ends_the_doubt(service, mail):
     service.deliver()
     assert service.status(mail_id) == "SENT"
     assert service.store.outbox == {}
+
+
+def test_an_old_tab_saved_while_a_mail_in_doubt_left_is_told_that_it_was_sent(service, mail):
+    """The stream tells of the row that is back: it waits for a person, and nothing goes."""
+    service.api.answer = accepted_in_silence(service)
+    mail_id = service.outbox.enqueue(mail()).id
+    service.deliver()
+    old = service.store.get(mail_id)
+    service.store.finish(mail_id, Expect({"status": "CHECKING"}), finished(Row(old), "77", service))
+    service.store.put(old)
+    service.ring_until_quiet()
+    assert (service.store.get(mail_id)["status"], service.store.get(mail_id)["error"]) == ("HELD", "already-sent")

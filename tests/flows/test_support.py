@@ -45,7 +45,7 @@ def test_edit_and_send_sends_the_correction_and_keeps_who_did_it(service, failed
     assert row.status == "SENT"
     assert service.api.sent[0].to.email == "right@example.com"
     assert whats(service, failed) == [
-        ("tester", "written"),
+        ("tester", "enqueued"),
         ("deliver", "failed"),
         ("alice", "edited"),
         ("alice", "resent"),
