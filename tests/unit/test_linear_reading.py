@@ -258,7 +258,7 @@ LESS = {
     name: most
     for begin, most in {
         "answer": 64_000, "refusal": 64_000, "records": 100_000, "form": 100_000, "read ": 100_000, "codes in": 100_000,
-        "file": 10_000, "row": 10_000, "columns": 10_000,
+        "file": 5000, "row": 5000, "columns": 5000,
     }.items()
     for name in READERS
     if name.startswith(begin)
