@@ -20,6 +20,8 @@ from outbox.core.shown import words
 UNSHOWABLE = re.compile("[\0\ud800-\udfff]")
 COMMAS = ",;，；、"
 CODES = "insert_code"
+# Lines that are wrong; more than that nobody corrects one by one.
+MOST_TOLD = 20
 
 
 def line(value: object) -> str:
@@ -65,7 +67,7 @@ def read_tags(typed: str) -> list[str]:
 
 
 def read_codes(typed: str) -> dict[str, str]:
-    """Read insert codes. Raises `InvalidMail` naming each line that is none."""
+    """Read insert codes. Raises `InvalidMail` naming the first lines that are none."""
     found: dict[str, list[str]] = {}
     problems, name = [], ""
     for number, written in enumerate(typed.split("\n"), 1):
@@ -74,6 +76,8 @@ def read_codes(typed: str) -> dict[str, str]:
             continue
         if not written.strip():
             continue
+        if len(problems) == MOST_TOLD:
+            break
         name, equals, value = written.partition("=")
         name = name.strip()
         if not equals:
