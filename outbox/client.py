@@ -12,6 +12,7 @@ from outbox.adapters.outcome import outcome, rights
 from outbox.core import clock
 from outbox.core.errors import InvalidRequest, MissingSettings
 from outbox.core.mail import Mail
+from outbox.core.message import Message
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
@@ -143,7 +144,7 @@ class Outbox:
         input that blocks is waited for. Raises `InvalidRequest` for wrong arguments.
         """
         if not isinstance(mails, Iterable):
-            raise InvalidRequest(f"mails must be iterable, not {type(mails).__name__}")
+            raise InvalidRequest(Message("request.iterable", found=type(mails).__name__))
         return Bulk(mails, self._writer(deadline, bulk=bulk), _threads(threads))
 
     def enqueue_many_async(
@@ -162,7 +163,7 @@ class Outbox:
         from outbox.flows.bulk_async import AsyncBulk  # noqa: PLC0415  asyncio only when it is used
 
         if not isinstance(mails, (Iterable, AsyncIterable)):
-            raise InvalidRequest(f"mails must be iterable, not {type(mails).__name__}")
+            raise InvalidRequest(Message("request.iterable", found=type(mails).__name__))
         return AsyncBulk(mails, self._writer(deadline, bulk=bulk), _threads(threads))
 
     def entries(
@@ -236,8 +237,7 @@ class Outbox:
         with self._connecting:
             if self._files is None:
                 if not self._bucket:
-                    message = "OUTBOX_BUCKET: is not set, and this mail has files or is too large for a row."
-                    raise MissingSettings(["OUTBOX_BUCKET"], message)
+                    raise MissingSettings(["OUTBOX_BUCKET"], Message("bucket-missing.enqueue"))
                 from outbox.adapters import aws  # noqa: PLC0415  boto3 only when it is used
                 from outbox.adapters.files import S3Files  # noqa: PLC0415
 
@@ -249,16 +249,16 @@ def _seconds(deadline: float | datetime, now: datetime) -> float:
     """Give the seconds until a deadline. Raises `InvalidRequest`."""
     if isinstance(deadline, datetime):
         if deadline.tzinfo is None:
-            raise InvalidRequest("deadline must be a datetime with a time zone, or seconds from now")
+            raise InvalidRequest(Message("request.deadline-zone"))
         return (deadline - now).total_seconds()
     if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not math.isfinite(deadline):
-        raise InvalidRequest("deadline must be seconds from now, or a datetime with a time zone")
+        raise InvalidRequest(Message("request.deadline"))
     return float(deadline)
 
 
 def _threads(threads: int) -> int:
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 256:
-        raise InvalidRequest("threads must be a whole number from 1 to 256")
+        raise InvalidRequest(Message("request.threads"))
     return threads
 
 
@@ -275,7 +275,6 @@ def _register(store: Store, control_table: str | None) -> "Register":
     from outbox.settings import ControlSettings, load  # noqa: PLC0415
 
     if not isinstance(store, DynamoStore):
-        message = "a store of its own needs a register of its own"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.own-register"))
     named = load(ControlSettings, table=store.outbox, history_table=store.history, control_table=control_table)
     return DynamoRegister(store.client, named.control_table)

@@ -1,13 +1,14 @@
 """Settings from arguments or the environment (`OUTBOX_…`); what is missing is said all at once."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outbox.core.errors import MissingSettings
+from outbox.core.message import Language
 
 PREFIX = "OUTBOX_"
 THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
@@ -57,6 +58,8 @@ class WebhookSettings(Settings):
     suppress_after: int = Field(default=2, ge=1, le=20)
     suppress_within_days: int = Field(default=14, ge=1, le=365)
     suppress_for_days: int = Field(default=14, ge=1, le=365)
+    # The language in which it is written why an address is suppressed.
+    language: Language = "en"
 
     @property
     def sources(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -83,7 +86,7 @@ class TableSettings(Settings):
     actor: str = Field(default="application", min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
     history_days: int = Field(default=400, ge=1, le=36500)
     # The language in which reasons are written on rows; who reads them in the CLI or the console has their own.
-    language: Literal["en", "ja"] = "en"
+    language: Language = "en"
     # Whether history keeps what a mail said: text, HTML and insert codes.
     history_bodies: bool = True
     # Where attachments lie, and what the contract with the mail API allows of them: raw bytes a mail, and how many.

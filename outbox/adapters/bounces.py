@@ -15,6 +15,7 @@ from outbox.adapters.wire import Expression, cursor_of, from_wire, key_of, to_wi
 from outbox.core import suppression
 from outbox.core.change import ABSENT
 from outbox.core.errors import InvalidRequest, Lost
+from outbox.core.message import Message
 from outbox.core.ports import Page
 from outbox.core.row import Item
 
@@ -129,5 +130,4 @@ def _start(cursor: str) -> dict[str, Any]:
     try:
         return key_of(cursor)
     except (ValueError, TypeError) as error:
-        message = f"cursor {cursor[:20]!r} is none of this list"
-        raise InvalidRequest(message) from error
+        raise InvalidRequest(Message("request.cursor", cursor=repr(cursor[:20]))) from error

@@ -10,6 +10,7 @@ from outbox.adapters.batch_read import NOW, read_batch
 from outbox.adapters.wire import cursor_of, from_wire, key_of, to_wire
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.places import INDEXES, Index
 from outbox.core.ports import LONG_AGO, NEVER, Due, Page
 from outbox.core.row import Item
@@ -231,5 +232,4 @@ def _start(cursor: str) -> dict[str, Any]:
     try:
         return key_of(cursor)
     except (ValueError, TypeError) as error:
-        message = f"cursor {cursor[:20]!r} is none of this list"
-        raise InvalidRequest(message) from error
+        raise InvalidRequest(Message("request.cursor", cursor=repr(cursor[:20]))) from error

@@ -1,6 +1,7 @@
 """What a person can do about a mail, as commands to copy; the answer follows from its state."""
 
 from outbox.cli.safe import local
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.states import IN_FLIGHT, Status
 from outbox.flows.choices import Choice, choices
@@ -31,7 +32,7 @@ BY_STATE: dict[tuple[Status | None, Choice], Step] = {
 }
 
 
-def outlook(row: Row) -> str:
+def outlook(row: Row) -> Message:
     """Say what happens to a mail next, if nobody does anything."""
     return what_comes(row, local)
 

@@ -1,11 +1,13 @@
 """What came back, and what hangs together with a mail, as people see it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from rich.table import Table
 from rich.text import Text
 
+from outbox.cli.language import told
 from outbox.cli.safe import cell, local
+from outbox.core.bounce import problem_of
 from outbox.core.row import Item, Row
 from outbox.core.shown import words
 from outbox.flows.again import links
@@ -46,19 +48,13 @@ def linked(row: Row) -> Iterator[tuple[str, str]]:
         yield "resend of", words(row.item["resend_of"])
     for link in links(row):
         yield "resent as", f"{link['id']}, {local(link['at'])}, by {link['who']}"
-    left_out = row.item.get("left_out", [])
-    for part in left_out if isinstance(left_out, list) else [left_out]:
-        told = [words(part[name]) for name in ("address", "reason") if name in part] if _is_map(part) else [words(part)]
-        yield "left out", ": ".join(told)
+    for part in row.left_out:
+        yield "left out", ": ".join(filter(None, [part["address"], str(told(part["reason"]))]))
 
 
 def _event(bounce: Item) -> Iterator[Text]:
-    message = bounce.get("message") or bounce.get("problem") or bounce.get("said", "")
+    message = bounce.get("message") or told(problem_of(bounce)) or bounce.get("said", "")
     yield cell(local(bounce.get("finished_at", "")))
     yield cell(words(bounce.get("recipient", "nobody we can read")))
     yield cell(" ".join(words(bounce[name]) for name in ("type", "code") if name in bounce))
     yield cell(words(message))
-
-
-def _is_map(part: object) -> bool:
-    return isinstance(part, Mapping)

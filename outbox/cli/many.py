@@ -15,6 +15,7 @@ from rich.table import Table
 
 from outbox.cli import output, views
 from outbox.cli.desk import Cli
+from outbox.cli.language import told
 from outbox.cli.safe import cell, local
 from outbox.core.errors import InvalidRequest
 from outbox.core.places import LONGEST_KEY, OURS
@@ -22,7 +23,7 @@ from outbox.core.states import Status
 from outbox.core.text import size
 from outbox.flows import where
 from outbox.flows.batch import Action, Batches, Preview, Report
-from outbox.flows.batch_report import DONE
+from outbox.flows.batch_report import DONE, reasons_stored
 from outbox.flows.where import Where
 
 IDS = "ids=@"
@@ -107,7 +108,7 @@ def tell(cli: Cli, report: Report) -> None:
         return
     output.show(listing([report]))
     for why, number in report.skipped.items():
-        output.say(f"  left alone: {number:,} {why}")
+        output.say(f"  left alone: {number:,} {told(why)}")
     if report.failed:
         output.say(f"  not written: {report.failed:,}, left to be continued; the last error was {report.trouble}")
     if report.stopped_by:
@@ -123,7 +124,8 @@ def as_json(report: Report) -> dict[str, Any]:
     names: tuple[str, ...] = ("id", "state", "who", "at", "expected", "more", "done", "failed", "trouble", "alive")
     names += ("stopped_by", "stopped_at", "continued_by", "continued_at")
     said: Mapping[str, Any] = {name: getattr(report, name) for name in names}
-    return {**said, **{name: dict(getattr(report, name)) for name in ("where", "action", "skipped")}}
+    maps = {name: dict(getattr(report, name)) for name in ("where", "action")}
+    return {**said, **maps, "skipped": reasons_stored(report.skipped)}
 
 
 def listing(reports: Sequence[Report]) -> Table:
@@ -162,7 +164,7 @@ def preview_json(meant: Where, preview: Preview) -> dict[str, Any]:
     sample = [views.as_json(row) for row in preview.sample]
     counts = {"count": preview.count, "more": preview.more, "suppressed": preview.suppressed}
     warnings = [UNKNOWN] if meant.state is Status.UNKNOWN else []
-    return counts | {"excluded": dict(preview.excluded), "warnings": warnings, "sample": sample}
+    return counts | {"excluded": reasons_stored(preview.excluded), "warnings": warnings, "sample": sample}
 
 
 def tell_warnings(meant: Where, preview: Preview, unread: int) -> None:
@@ -172,7 +174,7 @@ def tell_warnings(meant: Where, preview: Preview, unread: int) -> None:
     if preview.suppressed:
         output.say(f"{preview.suppressed:,} of them go to suppressed addresses and will fail again for that.")
     for why, number in preview.excluded.items():
-        output.say(f"Not among them, or left alone: {number:,} {why}.")
+        output.say(f"Not among them, or left alone: {number:,} {told(why)}.")
     if unread:
         output.say(f"{unread:,} lines of the file were blank or there twice.")
 

@@ -7,6 +7,7 @@ import sys
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from outbox.cli.language import told
 from outbox.cli.problems import Failure
 from outbox.core.shown import dumps, safe
 
@@ -38,8 +39,8 @@ def is_wide() -> bool:
 
 
 def say(text: object) -> None:
-    """Write a sentence for a person."""
-    show(Text(safe(text)))
+    """Write a sentence for a person; a `Message` in their language."""
+    show(Text(safe(told(text))))
 
 
 def note(text: object) -> None:
@@ -61,8 +62,8 @@ def failure(problem: Failure, *, as_json: bool) -> None:
         document({"error": problem.as_json()})
         return
     printer = console(stderr=True)
-    lines = [Text.assemble(("outbox: ", "bold red"), safe(problem.message))]
-    lines += [Text(f"  {safe(line)}") for line in problem.more]
+    lines = [Text.assemble(("outbox: ", "bold red"), safe(told(problem.message)))]
+    lines += [Text(f"  {safe(told(line))}") for line in problem.more]
     lines += [Text(safe(problem.hint), style="dim")] if problem.hint else []
     for line in lines:
         printer.print(line, soft_wrap=True)

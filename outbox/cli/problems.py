@@ -11,6 +11,7 @@ from typing import Any
 from botocore import exceptions as aws
 
 from outbox.core import errors
+from outbox.core.message import Message, message_of
 
 WRONG_USAGE = (errors.InvalidMail, errors.InvalidRequest, errors.MissingSettings)
 CREDENTIALS = (
@@ -73,19 +74,18 @@ def _ours(error: errors.OutboxError) -> Failure:
     kind, status = type(error).__name__, 2 if isinstance(error, WRONG_USAGE) else 1
     hint = next((text for known, text in HINTS.items() if isinstance(error, known)), "")
     if isinstance(error, errors.InvalidMail):
-        problems = [{"field": problem.field, "rule": problem.rule} for problem in error.problems]
+        problems = errors.as_details(error.problems)
         message = "The mail cannot be sent as it is; nothing was written."
-        return Failure(kind, message, status, hint, [str(each) for each in error.problems], {"problems": problems})
+        parts = [Message("problems", problems=[each]) for each in problems]
+        return Failure(kind, message, status, hint, parts, {"problems": problems})
     if isinstance(error, errors.MissingSettings):
-        return Failure(kind, str(error), status, hint, details={"names": list(error.names)})
+        return Failure(kind, message_of(error), status, hint, details={"names": list(error.names)})
     if isinstance(error, errors.KeyConflict):
-        return Failure(kind, str(error), status, hint, details={"differences": list(error.differences)})
+        return Failure(kind, message_of(error), status, hint, details={"differences": list(error.differences)})
     if isinstance(error, errors.NeedsConfirmation):
         warnings = list(error.warnings)
         return Failure(kind, "Think twice first:", status, hint, warnings, {"warnings": warnings})
-    if isinstance(error, errors.TooLarge):
-        return Failure(kind, "The row would be larger than the table takes (400 KB); nothing was written.", status)
-    return Failure(kind, str(error), status, hint)
+    return Failure(kind, message_of(error), status, hint)
 
 
 def _answer(error: aws.ClientError, where: str) -> Failure:

@@ -1,5 +1,6 @@
 """The commands put together, and the one place where errors become words and exit statuses."""
 
+import os
 from collections.abc import MutableMapping, Sequence
 from importlib import metadata
 from typing import Annotated, Any, NoReturn
@@ -8,6 +9,7 @@ import structlog
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from outbox.cli import language as reader
 from outbox.cli import output
 from outbox.cli.commands import (
     act,
@@ -35,6 +37,7 @@ from outbox.cli.desk import Cli
 from outbox.cli.options import Json
 from outbox.cli.problems import Failure, explain
 from outbox.core.errors import OutboxError
+from outbox.core.message import Language
 from outbox.wiring.connect import Connect, connect
 
 HELP = (
@@ -102,6 +105,10 @@ def options(  # noqa: PLR0913  each is one word on the command line
             rich_help_panel=TABLES,
         ),
     ] = "",
+    language: Annotated[
+        Language | None,
+        typer.Option(help="Language of reasons and events; else OUTBOX_LANGUAGE, the locale or English."),
+    ] = None,
     as_json: Json = False,
     version: Annotated[  # noqa: ARG001  told by its callback, before anything else
         bool,
@@ -111,6 +118,8 @@ def options(  # noqa: PLR0913  each is one word on the command line
     """Keep what stands before the command."""
     cli: Cli = context.obj
     cli.as_json = as_json
+    if language:
+        reader.speak(language)
     cli.options = Options(
         profile, region, endpoint_url, stack, table, history_table, control_table, suppression_table, bucket, who
     )
@@ -150,6 +159,11 @@ def _drop(_logger: object, _method: str, _event: MutableMapping[str, Any]) -> No
 
 def run(arguments: Sequence[str], connect: Connect = connect) -> int:
     """Run one command, tell what came of it and give its exit status; only a bug leaves with a traceback."""
+    with reader.spoken(reader.of_environment(os.environ)):
+        return _run(arguments, connect)
+
+
+def _run(arguments: Sequence[str], connect: Connect) -> int:
     output.never_fail_on_encoding()
     # What the flows log is for the functions; here it would stand between the lines of the answer.
     structlog.configure(processors=[_drop])

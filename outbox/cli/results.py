@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 
-from outbox.cli import output, views
+from outbox.cli import language, output, views
 from outbox.cli.desk import Cli
 from outbox.cli.problems import Failure, explain
 from outbox.cli.safe import cell
@@ -92,9 +92,10 @@ def table(results: list[Result], done: str) -> Table:
     for result in results:
         if result.row is not None:
             told = f"goes again as {result.new_id}" if result.new_id else done
-            drawn.add_row(cell(result.mail_id), cell(told, "green"), views.status(result.row), cell(result.row.reason))
+            why = cell(language.why(result.row))
+            drawn.add_row(cell(result.mail_id), cell(told, "green"), views.status(result.row), why)
         elif result.failure:
-            why = [result.failure.message, *result.failure.more]
-            why += [result.failure.hint] if "warnings" in result.failure.details else []
-            drawn.add_row(cell(result.mail_id), cell("not done", "bold red"), cell(""), cell(" ".join(why)))
+            said = [str(language.told(part)) for part in (result.failure.message, *result.failure.more)]
+            said += [result.failure.hint] if "warnings" in result.failure.details else []
+            drawn.add_row(cell(result.mail_id), cell("not done", "bold red"), cell(""), cell(" ".join(said)))
     return drawn

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from outbox.cli import advice, bounced
+from outbox.cli import advice, bounced, language
 from outbox.cli.connect import Options
 from outbox.cli.safe import cell, local
 from outbox.core.mail import FIELDS
@@ -27,7 +27,12 @@ COLORS = {
 BODY_LINES, BODY_CHARS = 12, 1000
 # In words of their own above, or for the service alone.
 SHOWN = {"id", "resend_of", "resent_as", "left_out", "status", "timeline", "reason", "files", "body", *FIELDS}
-SERVICE = {"lane", "due_at", "problem", "problem_at", "claim", "claimed_at", "fingerprint", "day", "recipient"}
+SERVICE = {
+    "lane", "due_at", "problem", "problem_at", "claim", "claimed_at", "fingerprint", "day", "recipient", "details",
+    "doubt", "left_as",
+}  # fmt: skip
+# Of an event, in words of their own; the last ones are what its reason is made of.
+TOLD = {"at", "who", "what", "details", "reason", "why"}
 TIMES = (
     "created_at",
     "send_at",
@@ -65,7 +70,7 @@ def listing(rows: Iterable[Row], *, wide: bool) -> Table:
     for name in ("when", "to", "subject", "why") if wide else ("mail",):
         table.add_column(name, overflow="fold")
     for row in rows:
-        facts = [when(row), words(row.item.get("to", "")), words(row.item.get("subject", "")), row.reason]
+        facts = [when(row), words(row.item.get("to", "")), words(row.item.get("subject", "")), language.why(row)]
         cells = map(cell, facts) if wide else [cell("\n".join(map(safe, filter(None, facts))), lines=True)]
         table.add_row(cell(row.id), status(row), *cells)
     return table
@@ -116,7 +121,7 @@ def _facts(row: Row) -> Table:
     table.add_row("id", cell(row.id))
     table.add_row("status", status(row))
     table.add_row("where", cell(where(row)))
-    table.add_row("why", cell(row.reason or advice.outlook(row)))
+    table.add_row("why", cell(language.why(row) or advice.outlook(row)))
     for name, value in _attributes(row):
         table.add_row(cell(name), cell(value))
     return table
@@ -172,12 +177,13 @@ def _timeline(events: Iterable[Event]) -> Table:
     for name in ("when", "who", "what", "details"):
         table.add_column(name, overflow="fold")
     for event in events:
-        rest = {name: value for name, value in event.items() if name not in {"at", "who", "what"}}
-        details = "; ".join(
-            f"{name}: {local(value) if name in TIMES else words(value)}" for name, value in rest.items()
-        )
-        table.add_row(
-            cell(local(event.get("at", ""))), cell(words(event.get("who", ""))), cell(words(event.get("what", ""))),
-            cell(details),
-        )  # fmt: skip
+        facts = [f"{name}: {local(value) if name in TIMES else words(value)}" for name, value in _rest(event).items()]
+        details = "; ".join([*filter(None, [language.why_event(event)]), *facts])
+        at, who = local(event.get("at", "")), words(event.get("who", ""))
+        table.add_row(cell(at), cell(who), cell(language.event(event.get("what", ""))), cell(details))
     return table
+
+
+def _rest(event: Event) -> Event:
+    """Give what an event tells beside when, who, what and why."""
+    return {name: value for name, value in event.items() if name not in TOLD}

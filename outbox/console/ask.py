@@ -18,6 +18,7 @@ from outbox.console.runner import Runner
 from outbox.console.session import Session
 from outbox.console.words import Words
 from outbox.core.errors import InvalidRequest, NotFound
+from outbox.core.message import Message
 from outbox.core.text import size
 from outbox.wiring.desk import Desk
 
@@ -70,8 +71,7 @@ class Ask:
         found = self.form.get(name, self.query.get(name, default))
         text = found.strip() if isinstance(found, str) else default
         if len(text) > LONGEST_FIELD:
-            message = f"{name}: is longer than {LONGEST_FIELD:,} characters"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.too-long", field=name, most=LONGEST_FIELD))
         return text
 
     @property

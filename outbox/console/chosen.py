@@ -10,6 +10,7 @@ from outbox.console.ask import Ask
 from outbox.core import transitions
 from outbox.core.codes import IN_DOUBT
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.states import DUE, IN_FLIGHT, PROBLEMS, Status
 from outbox.flows.batch_row import FINISHED, GONE, IN_HAND, Action, Kind
@@ -25,8 +26,8 @@ ACTIONS: Mapping[Kind, frozenset[Status]] = {
     "cancel": PROBLEMS,
 }
 SENDING: tuple[Kind, ...] = ("resend", "release")
-HELD_NOT_SENT = "is put aside: release it instead"
-HELD_ALREADY, NOT_HELD, ODD = "is put aside already", "is not put aside", "its state is none the service knows"
+HELD_NOT_SENT, HELD_ALREADY = Message("skipped.held-instead"), Message("skipped.held-already")
+NOT_HELD, ODD = Message("skipped.not-held"), Message("skipped.no-state")
 LONGEST_NOTE = 300
 
 
@@ -63,16 +64,14 @@ def read(ask: Ask, desk: Desk, seen_at: datetime) -> Chosen:
         return Chosen(action, (_filtered(ask, action, seen_at),))
     ids = tuple(dict.fromkeys(ask.several("ids")))
     if not 1 <= len(ids) <= MOST:
-        message = "nothing is ticked" if not ids else f"more than {MOST} are ticked"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("batch.too-many-ticked", most=MOST) if ids else Message("batch.nothing-ticked"))
     return _ticked(desk, action, ids)
 
 
 def _action(ask: Ask) -> Action:
     kind = next((kind for kind in ACTIONS if kind == ask.one("action")), None)
     if kind is None:
-        message = f"action: {ask.one('action')!r} is none of {', '.join(ACTIONS)}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("batch.action", written=repr(ask.one("action")), known=", ".join(ACTIONS)))
     return Action(kind, note=" ".join(ask.one("note").split())[:LONGEST_NOTE] if kind == "hold" else "")
 
 
@@ -83,10 +82,9 @@ def _filtered(ask: Ask, action: Action, seen_at: datetime) -> Group:
         raise InvalidRequest("; ".join(f"{name}: {problem}" for name, problem in asked.problems.items()))
     where = asked.filter.where
     if where is None:
-        raise InvalidRequest("state: choose one state that needs a person")
+        raise InvalidRequest(Message("batch.one-state"))
     if where.state not in ACTIONS[action.kind]:
-        message = f"action: {action.kind} is nothing for mails that are {where.state}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("batch.action-state", action=action.kind, status=where.state))
     where = replace(where, until=min(where.until, seen_at) if where.until else seen_at)
     doubt = where.state is Status.UNKNOWN or where.error in IN_DOUBT
     return Group(where, doubt and action.kind in SENDING)
@@ -117,7 +115,7 @@ def _absent(desk: Desk, ids: Iterable[str]) -> dict[str, int]:
     return {why: number for why, number in counts.items() if number}
 
 
-def _why_not(row: Row, action: Action) -> str:
+def _why_not(row: Row, action: Action) -> Message:
     if row.status in IN_FLIGHT:
         return IN_HAND
     if row.status is Status.HELD:

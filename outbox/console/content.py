@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outbox.core.attachment import StoredFile
 from outbox.core.errors import MissingSettings, OutboxError, RowBroken
 from outbox.core.mail import BODY
+from outbox.core.message import Message, message_of
 from outbox.core.ports import Files
 from outbox.core.row import Row, stored_file
 from outbox.core.shown import words
@@ -20,7 +21,6 @@ from outbox.flows.files import complete
 LONGEST = 200_000
 # What the insert codes of a hostile mail may blow a text up to.
 MOST_FILLED = 10_000_000
-NO_BUCKET = "OUTBOX_BUCKET: is not set; the mail's files lie in that bucket."
 MOST_FILES, MOST_LISTED, MOST_ODD, MOST_CODES, LONGEST_CODE = 200, 200, 100, 100, 300
 CODE = re.compile(r"__([0-9a-zA-Z]{1,16})__")
 PEOPLE = ("sender", "to", "cc", "bcc", "reply_to")
@@ -30,7 +30,7 @@ KNOWN = {
     *PEOPLE, *TIMES, *BODY, "id", "subject", "status", "timeline", "reason", "error", "body", "files", "attachments",
     "tags", "encoding", "urgent", "on_unknown", "list_unsubscribe", "delivery_id", "attempts", "resend_of", "resent_as",
     "left_out", "expires_at", "forgotten_at", "confirmed_by", "revision", "lane", "problem", "claim", "fingerprint",
-    "day", "recipient", "deferrals", "doubt", "looks", "send_anyway",
+    "day", "recipient", "deferrals", "doubt", "looks", "send_anyway", "details", "deaths", "left_as",
 }  # fmt: skip
 
 
@@ -71,9 +71,7 @@ def whole(files: Files | None, row: Row) -> tuple[Row, Exception | None]:
     if "body" not in row.item:
         return row, None
     if files is None:
-        return row, MissingSettings(
-            ["OUTBOX_BUCKET"], "OUTBOX_BUCKET: is not set; the mail's texts lie in that bucket."
-        )
+        return row, MissingSettings(["OUTBOX_BUCKET"], Message("bucket-missing.texts"))
     try:
         return complete(files, row), None
     except (OutboxError, BotoCoreError, ClientError) as error:
@@ -110,7 +108,7 @@ def attached(row: Row) -> list[File]:
 
 def _file(row: Row, number: int, part: object) -> File:
     if not isinstance(part, Mapping):
-        return File(number, words(part), "", problem="This is no file.")
+        return File(number, words(part), "", problem=Message("rule.no-file"))
     name, mime = words(part.get("name", "")), words(part.get("mime", ""))
     content, size = part.get("content"), part.get("size")
     if isinstance(content, (bytes, bytearray)):
@@ -119,7 +117,7 @@ def _file(row: Row, number: int, part: object) -> File:
     try:
         return File(number, name, mime, known, stored=stored_file(row.item, f"attachments[{number}]", part))
     except RowBroken as broken:
-        return File(number, name, mime, known, problem=str(broken))
+        return File(number, name, mime, known, problem=message_of(broken))
 
 
 def people(row: Row) -> Iterator[tuple[str, list[str]]]:

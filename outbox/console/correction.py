@@ -14,8 +14,10 @@ from outbox.console import times, written
 from outbox.console.ask import Ask
 from outbox.console.content import LONGEST
 from outbox.core import clock, transitions
+from outbox.core.codes import EventCode
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem, RowBroken
 from outbox.core.mail import BODY
+from outbox.core.message import Message
 from outbox.core.row import Row, part_of
 from outbox.core.states import Status
 from outbox.flows.edited import changed, differences
@@ -44,10 +46,10 @@ LABELS: Mapping[str, str] = {
 # A form that is sent twice is one wish; later the same is asked anew.
 SAME_WISH = timedelta(seconds=30)
 LATEST = 5
-PASSED = "has passed; leave it empty to send at once"
-NO_MOMENT = "is no moment such as 2026-01-31T09:00"
-NOT_TAKEN_AWAY = "can be changed, but taken away only by sending: give a time, or save and send"
-NOT_SURE = "it may have been sent: say that you have looked, or save without sending"
+PASSED = Message("rule.past")
+NO_MOMENT = Message("rule.no-local-moment")
+NOT_TAKEN_AWAY = Message("rule.schedule-kept")
+NOT_SURE = Message("rule.not-sure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,9 @@ def done_already(ask: Ask, form: Form, there: Form, row: Row, *, send: bool) -> 
     at = form.values[SCHEDULE].strip()
     if at != there.values[SCHEDULE] and (at or not send):
         return False
-    wanted = {"edited", "sent again", "scheduled"} if not send else {"scheduled"} if at else {"sent again"}
+    wanted = {EventCode.EDITED, EventCode.RESENT, EventCode.SCHEDULED}
+    if send:
+        wanted = {EventCode.SCHEDULED} if at else {EventCode.RESENT}
     if just_done(ask, row) not in wanted:
         return False
     wished = wish(form, there, row, ask, send=False)

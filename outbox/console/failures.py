@@ -8,6 +8,7 @@ from outbox.console import times
 from outbox.console.ask import Ask
 from outbox.console.users import NobodyKnown
 from outbox.core import errors
+from outbox.core.message import message_of
 from outbox.flows.batch import NoBatch
 from outbox.flows.batch_report import BatchBusy, BatchOver
 
@@ -40,13 +41,15 @@ def status(error: Exception) -> HTTPStatus:
 
 
 def sentences(error: Exception, ask: Ask) -> list[str]:
-    """Say what went wrong, in the viewer's language as far as it is known."""
-    if isinstance(error, errors.InvalidMail):
-        return [f"{problem.field}: {ask.words.said(problem.rule)}" for problem in error.problems]
+    """Say what went wrong, in the viewer's language."""
+    if isinstance(error, (errors.InvalidMail, errors.RowBroken)):
+        return [ask.words.said(details) for details in errors.as_details(error.problems)]
+    if isinstance(error, errors.NeedsConfirmation):
+        return [times.local(ask.words.said(warning), ask.zone) for warning in error.warnings]
     if isinstance(error, ClientError):
         said = error.response["Error"].get("Message") or error.response["Error"].get("Code", "")
         refused = ask.words("AWS refused %(what)s: %(said)s", what=error.operation_name, said=said)
         return [refused, ask.words(LOOK_FIRST)]
     if isinstance(error, BotoCoreError):
         return [ask.words("AWS is out of reach: %(said)s", said=str(error)), ask.words(LOOK_FIRST)]
-    return [times.local(ask.words.said(str(error)), ask.zone)]
+    return [times.local(ask.words.said(message_of(error)), ask.zone)]

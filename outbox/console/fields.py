@@ -5,6 +5,7 @@ from datetime import UTC
 
 from outbox.console.ask import Ask
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import message_of
 from outbox.core.text import size
 from outbox.flows.find import utc_date
 
@@ -35,7 +36,7 @@ def key_problems(ask: Ask, typed: Mapping[str, str], *names: str) -> dict[str, s
 
 def problem_of_days(ask: Ask, error: InvalidRequest) -> str:
     """Say why two days, each of which is one, make no span."""
-    return ask.words.said(str(error))
+    return ask.words.said(message_of(error))
 
 
 def midnight(ask: Ask) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from outbox.console import times
 from outbox.console.ask import Ask
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import InvalidRequest
 from outbox.core.states import Status
 from outbox.flows.listing import NEEDS_A_PERSON, WAITS, Filter
@@ -31,33 +32,43 @@ NAMES: Mapping[str, str] = {
     "sending": "SENDING",
     "checking": "CHECKING",
 }
-# The words by which the service says why a row needs a person, or why it waits, and what they mean.
-ERRORS: Mapping[str, str] = {
-    "refused": "the mail API refused it",
-    "suppressed": "its recipient is suppressed",
-    "unreadable": "the row cannot be sent as it is",
-    "file-lost": "a file is missing or was changed",
-    "attempts-used-up": "tried as often as it may be",
-    "unknown": "no clear answer came",
-    "overwritten": "saved over while it was being sent",
-    "held": "put aside by somebody",
-    "held-in-doubt": "put aside, and may have been sent",
-    "already-sent": "was sent already",
-    "by-hand": "its state was set by hand",
-    "restored": "restored from a copy",
-    "restored-in-doubt": "restored from a copy, and may have been sent",
-    "restored-held": "restored from a copy, where it was put aside",
+# Why a row needs a person, or why it waits.
+ERRORS: Mapping[ErrorCode, str] = {
+    ErrorCode.REFUSED: "the mail API refused it",
+    ErrorCode.SUPPRESSED: "its recipient is suppressed",
+    ErrorCode.UNREADABLE: "the row cannot be sent as it is",
+    ErrorCode.NOT_ENCODABLE: "no request can be made of it",
+    ErrorCode.FILE_LOST: "a file is missing or was changed",
+    ErrorCode.ATTEMPTS_USED_UP: "tried as often as it may be",
+    ErrorCode.INSERTED: "inserted in a state that never sends",
+    ErrorCode.RESERVED_ID: "its id belongs to the service",
+    ErrorCode.UNKNOWN: "no clear answer came",
+    ErrorCode.OVERWRITTEN: "saved over while it was being sent",
+    ErrorCode.POISON: "its worker died or hung twice",
+    ErrorCode.HELD: "held by somebody",
+    ErrorCode.HELD_IN_DOUBT: "held, and may have been sent",
+    ErrorCode.REOPENED: "taken back after it was cancelled",
+    ErrorCode.REOPENED_IN_DOUBT: "taken back after it was cancelled, and may have been sent",
+    ErrorCode.ALREADY_SENT: "was sent already",
+    ErrorCode.ALREADY_CANCELLED: "was cancelled already",
+    ErrorCode.SET_BY_HAND: "its state was set by hand",
+    ErrorCode.RESTORED: "restored from a copy",
+    ErrorCode.RESTORED_IN_DOUBT: "restored from a copy, and may have been sent",
+    ErrorCode.RESTORED_HELD: "restored from a copy, where it was held",
+    ErrorCode.QUARANTINED: "held in a copy that is quarantined",
+    ErrorCode.QUARANTINED_IN_DOUBT: "held in a copy that is quarantined, and may have been sent",
 }
-ERRORS_WAITING: Mapping[str, str] = {
-    "scheduled": "scheduled",
-    "over-rate": "over the rate",
-    "stopped": "sending is stopped",
-    "try-later": "the mail API asked to wait, or could not be reached",
-    "out-of-reach": "our own tables do not answer",
-    "resend": "no clear answer came, and it is sent again",
-    "batch": "goes in its turn, as one of many",
-    "bulk": "written in bulk, goes in its turn",
-    "no-time": "there was no time left for it",
+ERRORS_WAITING: Mapping[ErrorCode, str] = {
+    ErrorCode.SCHEDULED: "scheduled",
+    ErrorCode.OVER_RATE: "over the rate",
+    ErrorCode.PAUSED: "sending is stopped",
+    ErrorCode.RETRY_LATER: "the mail API asked to wait, or could not be reached",
+    ErrorCode.DEPENDENCY_UNAVAILABLE: "our own tables do not answer",
+    ErrorCode.RECONCILING: "it is being looked up in the mail API's records",
+    ErrorCode.RESEND_PLANNED: "no clear answer came, and it is sent again",
+    ErrorCode.BATCH: "goes in its turn, as one of many",
+    ErrorCode.BULK: "enqueued in bulk, goes in its turn",
+    ErrorCode.NO_TIME: "there was no time left for it",
 }
 
 
@@ -104,8 +115,8 @@ def states(ask: Ask) -> list[tuple[str, str]]:
 def errors(ask: Ask, asked: Asked) -> list[tuple[str, str]]:
     """Name the words such rows may have, with what they mean."""
     if asked.filter.waits_for_a_person:
-        return [(word, ask.words(ERRORS[word])) for word in ERRORS]
-    return [(word, ask.words(ERRORS_WAITING[word])) for word in ERRORS_WAITING]
+        return [(str(word), ask.words(ERRORS[word])) for word in ERRORS]
+    return [(str(word), ask.words(ERRORS_WAITING[word])) for word in ERRORS_WAITING]
 
 
 def days(ask: Ask) -> list[tuple[str, str]]:

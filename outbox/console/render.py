@@ -12,6 +12,9 @@ from markupsafe import Markup
 from outbox.console import times
 from outbox.console.ask import Ask, address
 from outbox.console.words import LANGUAGES
+from outbox.core.bounce import problem_of
+from outbox.core.message import Message, reason
+from outbox.core.row import Row
 from outbox.core.shown import safe, words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,8 +43,8 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
     )
-    made.filters |= {"safe_text": safe, "words": _words, "when": when, "ago": ago, "said": said}
-    made.globals |= {"address": address, "LANGUAGES": LANGUAGES}
+    made.filters |= {"safe_text": safe, "words": _words, "when": when, "ago": ago, "said": said, "why": why}
+    made.globals |= {"address": address, "LANGUAGES": LANGUAGES, "problem_of": problem_of}
     return made
 
 
@@ -63,9 +66,17 @@ def _words(value: object, *, lines: bool = False) -> str:
 
 @pass_context
 def said(context: Context, sentence: object) -> str:
-    """Give what the service wrote, in the viewer's language as far as it is known."""
+    """Give what the service says, in the viewer's language; any other text as it is."""
     ask: Ask = context["ask"]
-    return safe(times.local(ask.words.said(words(sentence)), ask.zone))
+    told = ask.words.said(sentence) if isinstance(sentence, Message) else words(sentence)
+    return safe(times.local(told, ask.zone))
+
+
+@pass_context
+def why(context: Context, row: Row) -> str:
+    """Say why a mail is where it is, in the viewer's language; empty where nothing is known."""
+    ask: Ask = context["ask"]
+    return safe(times.local(reason(row.item, ask.words.code), ask.zone))
 
 
 @pass_context

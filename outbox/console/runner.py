@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from outbox.core.errors import OutboxError
+from outbox.core.message import message_of
 from outbox.core.text import shorten
 from outbox.flows.batch import Batches
 
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 AT_ONCE = 3
 # What went wrong is remembered of so many batches.
 REMEMBERED = 50
+LONGEST_TROUBLE = 500
 
 
 class Runner(Protocol):
@@ -86,13 +88,13 @@ class ThreadRunner:
         try:
             self.make().run(batch, stopping=self._ending.is_set, who=who)
         except OutboxError as error:
-            trouble = str(error)
+            trouble = message_of(error)
         except Exception as error:
             log.exception("console.batch", batch=batch)
-            trouble = f"{type(error).__name__}: {error}"
+            trouble = shorten(f"{type(error).__name__}: {error}", LONGEST_TROUBLE)
         with self._lock:
             self._in_hand.discard(batch)
             if trouble:
-                self._troubles[batch] = shorten(trouble, 500)
+                self._troubles[batch] = trouble
                 for oldest in [*self._troubles][:-REMEMBERED]:
                     del self._troubles[oldest]

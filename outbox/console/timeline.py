@@ -8,56 +8,37 @@ from typing import Literal
 from outbox.console.ask import Ask
 from outbox.console.correction import label
 from outbox.core import clock
+from outbox.core.bounce import problem_of
+from outbox.core.codes import EventCode
+from outbox.core.message import event, event_reason, read_back
 from outbox.core.row import Event, Item, Row
 from outbox.core.shown import words
 from outbox.core.states import Status
 from outbox.core.text import shorten
+from outbox.core.transitions import BY_HAND
 from outbox.flows.history import Kept
 
 Kind = Literal["text", "said", "state", "when", "mail", "batch", "change"]
+# Of an event: what its reason is made of.
+TOLD = frozenset({"details", "reason", "why"})
 # Longer ones nobody reads on a page; the source of the mail has all.
 MOST_EVENTS, MOST_FACTS, MOST_CHANGES, LONGEST = 200, 20, 30, 1000
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
-TAKEN, CAME_BACK = "taken to be sent", "came back"
-GOOD = {"written", "sent", "found in the mail API's records"}
-DOUBT = {"unknown", "in doubt", "to be sent again"}
-BAD = {"failed", "sent a second time", CAME_BACK}
-PERSON = {
-    "edited", "scheduled", "held", "released", "cancelled", "reopened", "sent again", "sent again although suppressed",
-    "confirmed as sent", "resent", "resent from history", "state set by hand", "second row cancelled",
-}  # fmt: skip
+TAKEN, CAME_BACK = "taken", "came-back"
+GOOD = frozenset({EventCode.ENQUEUED, EventCode.SENT, EventCode.FOUND})
+DOUBT = frozenset({EventCode.UNKNOWN, EventCode.IN_DOUBT, EventCode.RESEND_PLANNED})
+BAD = frozenset({EventCode.FAILED, EventCode.SENT_TWICE, CAME_BACK})
+PERSON = frozenset(
+    {
+        EventCode.EDITED, EventCode.CHANGED_BY_HAND, EventCode.STATE_SET_BY_HAND, EventCode.SCHEDULED, EventCode.HELD,
+        EventCode.RELEASED, EventCode.CANCELLED, EventCode.REOPENED, EventCode.RESENT,
+        EventCode.RESENT_THOUGH_SUPPRESSED, EventCode.CONFIRMED, EventCode.COPIED_TO, EventCode.COPIED_FROM,
+        EventCode.DUPLICATE_CANCELLED,
+    }
+)  # fmt: skip
 MARKS = (("good", GOOD), ("doubt", DOUBT), ("bad", BAD), ("person", PERSON))
-# What the service writes into timelines, and what we add, for people; any other word is shown as it is.
-WORDS: Mapping[str, str] = {
-    "written": "written",
-    "taken to be sent": "taken to be sent",
-    "sent": "sent",
-    "put off": "put off",
-    "failed": "failed",
-    "unknown": "nobody knows whether it was sent",
-    "in doubt": "in doubt: it may have been sent",
-    "to be sent again": "to be sent again",
-    "found in the mail API's records": "found in the mail API's records",
-    "confirmed as sent": "confirmed as sent",
-    "edited": "edited",
-    "scheduled": "scheduled",
-    "held": "held",
-    "released": "released",
-    "cancelled": "cancelled",
-    "reopened": "taken back",
-    "sent again": "sent again",
-    "sent again although suppressed": "sent again although suppressed",
-    "resent": "sent again as a new mail",
-    "resent from history": "made of a mail in history",
-    "restored": "restored",
-    "quarantined": "quarantined",
-    "state set by hand": "state set by hand",
-    "second row cancelled": "second row cancelled",
-    "sent a second time": "sent a second time",
-    "forgotten": "forgotten on request",
-    "a copy's address forgotten": "the address of a copy forgotten on request",
-    "came back": "came back",
-}
+# What the console adds to the events of the service.
+WORDS: Mapping[str, str] = {TAKEN: "taken to be sent", CAME_BACK: "came back"}
 LABELS: Mapping[str, str] = {
     "reason": "why",
     "error": "kind of reason",
@@ -65,13 +46,14 @@ LABELS: Mapping[str, str] = {
     "delivery_id": "delivery id",
     "batch": "batch",
     "of": "made of",
+    "changed": "what was changed",
     "resent_as": "new mail",
     "left_out": "left out",
     "from": "from whom",
     "kind": "kind of bounce",
 }
 KINDS: tuple[tuple[str, Kind], ...] = (
-    ("reason", "said"), ("was", "state"), ("batch", "batch"), ("of", "mail"), ("resent_as", "mail")
+    ("was", "state"), ("batch", "batch"), ("of", "mail"), ("resent_as", "mail")
 )  # fmt: skip
 
 
@@ -87,7 +69,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened, in the service's word and as it is `said`.
+    """One thing that happened, by its code and as it is `said`.
 
     `times` and `since`: it happened so often since then, and this was the last time.
     """
@@ -122,14 +104,14 @@ def timeline(kept: Kept, ask: Ask) -> Timeline:
 
 def _timed(kept: Kept, ask: Ask) -> Iterator[tuple[datetime, Entry]]:
     latest, taken = EARLIEST, set()
-    for event in kept.row.timeline:
-        started = clock.parse(event.get("claimed_at"))
+    for happened in kept.row.timeline:
+        started = clock.parse(happened.get("claimed_at"))
         if started and started not in taken:
             taken.add(started)
-            yield started, Entry(event["claimed_at"], _text(event.get("who", "")), TAKEN, _said(ask, TAKEN))
+            yield started, Entry(happened["claimed_at"], _text(happened.get("who", "")), TAKEN, _said(ask, TAKEN))
         # As written, whatever the clocks of the machines that wrote it said.
-        latest = max(latest, clock.parse(event.get("at")) or latest)
-        yield latest, _entry(event, ask)
+        latest = max(latest, clock.parse(happened.get("at")) or latest)
+        yield latest, _entry(happened, ask)
     yield from ((_moment(bounce) or latest, _came_back(bounce, ask)) for bounce in kept.bounces)
     started = clock.parse(kept.row.item.get("claimed_at"))
     if started and kept.row.status is Status.SENDING and started not in taken:
@@ -137,23 +119,35 @@ def _timed(kept: Kept, ask: Ask) -> Iterator[tuple[datetime, Entry]]:
 
 
 def _said(ask: Ask, what: str) -> str:
-    return ask.words(WORDS[what]) if what in WORDS else what
+    return ask.words(WORDS[what]) if what in WORDS else event(what, ask.words.code)
 
 
-def _entry(event: Event, ask: Ask) -> Entry:
+def _entry(happened: Event, ask: Ask) -> Entry:
     # A moment is all that is left of what was read out of it, unless a person broke it.
-    own = {"at", "who", "what", "times", "since", *(["claimed_at"] if clock.parse(event.get("claimed_at")) else [])}
-    told = [(str(name), value) for name, value in event.items() if name not in own]
+    own = {"at", "who", "what", "times", "since", *(["claimed_at"] if clock.parse(happened.get("claimed_at")) else [])}
+    own |= TOLD
+    told = [(str(name), value) for name, value in happened.items() if name not in own]
     facts = [fact for name, value in told[:MOST_FACTS] for fact in _facts(name, value, ask)]
-    times = event.get("times", 1)
+    if why := event_reason(happened, ask.words.code) or _doubt(happened.get("why"), ask):
+        facts.insert(0, _fact("reason", why, ask, "said"))
+    times = happened.get("times", 1)
     number = times if isinstance(times, int) and not isinstance(times, bool) else 1
-    what, who = _text(event.get("what", "")), _text(event.get("who", ""))
-    return Entry(event.get("at", ""), who, what, _said(ask, what), tuple(facts), number, event.get("since", ""))
+    what, who = _text(happened.get("what", "")), _text(happened.get("who", ""))
+    who = ask.words("by hand") if who == BY_HAND else who
+    return Entry(happened.get("at", ""), who, what, _said(ask, what), tuple(facts), number, happened.get("since", ""))
+
+
+def _doubt(why: object, ask: Ask) -> str:
+    """Say what put a mail in doubt, as its event has it; empty where it does not tell."""
+    message = read_back(why) if isinstance(why, Mapping) else None
+    return ask.words.said(message) if message else "" if why is None else _text(why)
 
 
 def _facts(name: str, value: object, ask: Ask) -> list[Fact]:
     if name == "changes" and isinstance(value, Mapping):
         return [_change(_text(field), pair, ask) for field, pair in list(value.items())[:MOST_CHANGES]]
+    if name == "of" and not isinstance(value, str):
+        return [_fact("changed", value, ask)]
     kind: Kind = dict(KINDS).get(name, "text")
     if not isinstance(value, str):
         kind = "text"
@@ -174,7 +168,7 @@ def _change(field: str, pair: object, ask: Ask) -> Fact:
 
 def _came_back(bounce: Item, ask: Ask) -> Entry:
     kind = " ".join(_text(bounce[name]) for name in ("type", "code") if name in bounce)
-    message = bounce.get("message") or bounce.get("problem") or bounce.get("said", "")
+    message = bounce.get("message") or ask.words.said(problem_of(bounce)) or bounce.get("said", "")
     told = {"from": bounce.get("recipient"), "kind": kind, "reason": message}
     facts = [_fact(name, value, ask) for name, value in told.items() if value]
     return Entry(bounce.get("finished_at", ""), "", CAME_BACK, _said(ask, CAME_BACK), tuple(facts))

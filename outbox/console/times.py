@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from outbox.core import clock
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 
 # What a browser's field for a moment gives: no zone, and seconds only if somebody typed them.
 FORMS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
@@ -69,8 +70,7 @@ def typed(written: str, name: str, where: tzinfo, *, last: bool = False) -> date
             return found.astimezone(UTC)
         except OverflowError:
             break
-    message = f"{name}: {written[:40]!r} is neither a date (2026-01-31) nor a moment (2026-01-31T09:00)"
-    raise InvalidRequest(message)
+    raise InvalidRequest(Message("request.local-moment", field=name, written=repr(written[:40])))
 
 
 def ago(then: datetime, now: datetime) -> tuple[int, str]:

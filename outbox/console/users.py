@@ -20,6 +20,7 @@ from typing import Any
 from outbox.console.access import Person, Role
 from outbox.console.attempts import Attempts
 from outbox.core.errors import InvalidRequest, OutboxError
+from outbox.core.message import Message
 from outbox.flows.support import check_who
 
 SHORTEST, LONGEST = 12, 1000
@@ -28,7 +29,6 @@ COST, BLOCK, LANES = 2**15, 8, 3
 COSTS, BLOCKS, MOST_LANES = tuple(2**power for power in range(14, 19)), range(8, 17), range(1, 9)
 SALT_BYTES, HASH_BYTES = 16, 32
 LARGEST_FILE = 1_000_000
-WRONG_NOW = "Nobody can sign in now: the list of people is wrong. Whoever runs the console finds in its output why."
 log = logging.getLogger(__name__)
 
 
@@ -125,7 +125,7 @@ class Users:
             if version != self._seen:
                 self._seen, self._users = version, self._again()
             if self._users is None:
-                raise NobodyKnown(WRONG_NOW)
+                raise NobodyKnown(Message("sign-in-broken"))
             return self._users
 
     def _again(self) -> Mapping[str, User] | None:

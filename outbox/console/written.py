@@ -13,12 +13,15 @@ from typing import Any
 
 from outbox.core.address import Address
 from outbox.core.errors import InvalidMail, Problem
+from outbox.core.message import Message
 from outbox.core.shown import words
 
 # What a browser, or UTF-8, does not give back as it was.
 UNSHOWABLE = re.compile("[\0\ud800-\udfff]")
 COMMAS = ",;，；、"
 CODES = "insert_code"
+# Lines that are wrong; more than that nobody corrects one by one.
+MOST_TOLD = 20
 
 
 def line(value: object) -> str:
@@ -64,7 +67,7 @@ def read_tags(typed: str) -> list[str]:
 
 
 def read_codes(typed: str) -> dict[str, str]:
-    """Read insert codes. Raises `InvalidMail` naming each line that is none."""
+    """Read insert codes. Raises `InvalidMail` naming the first lines that are none."""
     found: dict[str, list[str]] = {}
     problems, name = [], ""
     for number, written in enumerate(typed.split("\n"), 1):
@@ -73,12 +76,14 @@ def read_codes(typed: str) -> dict[str, str]:
             continue
         if not written.strip():
             continue
+        if len(problems) == MOST_TOLD:
+            break
         name, equals, value = written.partition("=")
         name = name.strip()
         if not equals:
-            problems.append(Problem(CODES, f"line {number} is not NAME=VALUE"))
+            problems.append(Problem(CODES, Message("rule.variable-line", number=number)))
         elif name in found:
-            problems.append(Problem(CODES, f"line {number} names {name[:40]} a second time"))
+            problems.append(Problem(CODES, Message("rule.variable-twice", number=number, name=name[:40])))
         found[name] = [value]
     if problems:
         raise InvalidMail(problems)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from outbox.core.errors import InvalidMail, Problem
+from outbox.core.message import Message
 from outbox.core.text import bad_character
 
 # The API's own limits for an address (reference of POST /deliveries/transaction: 6..254).
@@ -39,7 +40,7 @@ class Address:
 
     def __post_init__(self) -> None:
         if not isinstance(self.email, str) or not isinstance(self.name, str):
-            raise InvalidMail([Problem("address", "address and name must be text")])
+            raise InvalidMail([Problem("address", Message("rule.address-and-name"))])
         problems = list(self.problems("address"))
         if problems:
             raise InvalidMail(problems)
@@ -50,10 +51,9 @@ class Address:
         if isinstance(text, Address):
             return text
         if not isinstance(text, str):
-            raise InvalidMail([Problem(field, f"must be text or an Address, not {type(text).__name__}")])
+            raise InvalidMail([Problem(field, Message("rule.address-type", found=type(text).__name__))])
         if len(text) > LONGEST_WRITTEN:
-            rule = f"has {len(text)} characters; at most {LONGEST_WRITTEN} are allowed"
-            raise InvalidMail([Problem(field, rule)])
+            raise InvalidMail([Problem(field, Message("rule.too-long", number=len(text), most=LONGEST_WRITTEN))])
         try:
             return cls(*_parts(text.strip(_BLANKS)))
         except InvalidMail as error:
@@ -61,18 +61,19 @@ class Address:
 
     def problems(self, field: str) -> Iterator[Problem]:
         """Yield what is wrong with the form of the address."""
-        for part, what in ((self.email, "the address"), (self.name, "the name")):
+        for part, code in ((self.email, "rule.address-control"), (self.name, "rule.name-control")):
             if bad := bad_character(part):
-                yield Problem(field, f"{what} holds the control character {bad}; none is allowed")
+                yield Problem(field, Message(code, character=bad))
         if not SHORTEST <= len(self.email) <= LONGEST:
-            yield Problem(field, f"the address has {len(self.email)} characters; {SHORTEST} to {LONGEST} are allowed")
+            rule = Message("rule.address-length", number=len(self.email), least=SHORTEST, most=LONGEST)
+            yield Problem(field, rule)
         elif not self.email.isascii() and len(key(self.email).encode("utf-8", "replace")) > LONGEST_PLAIN:
             # As it stands in lists and indexes: one character may stand for eighteen.
-            yield Problem(field, f"the address has more than {LONGEST_PLAIN:,} bytes when it is written plainly")
+            yield Problem(field, Message("rule.address-bytes", most=LONGEST_PLAIN))
         local, _, domain = self.email.rpartition("@")
         several = "@" in local and not (local[0] == local[-1] == '"')
         if not local or not domain or several or _ENDS.search(self.email):
-            yield Problem(field, "is not one address of the form name@domain")
+            yield Problem(field, Message("rule.no-address"))
 
     def __str__(self) -> str:
         """Write it so that `parse` reads the same again."""

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
+from outbox.core.message import Message
 from outbox.core.text import bad_character, size
 
 # The API's own list (reference article on attachments): refused whatever the content is.
@@ -91,8 +92,7 @@ class Attachment:
             return sha256(self.content).hexdigest()
         if isinstance(self.content, StoredFile):
             return self.content.sha256
-        message = f"the content of {self.name!r} is read when the mail is enqueued, and not known before"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.content-unread", name=repr(self.name)))
 
     def to_item(self) -> dict[str, Any]:
         """Give the attributes of a row. Raises `InvalidRequest` for a file that has not been stored."""
@@ -101,8 +101,7 @@ class Attachment:
             return named | {"content": self.content}
         if isinstance(self.content, StoredFile):
             return named | self.content.to_item()
-        message = f"{self.name!r} has not been stored, so no row can name it"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.not-stored", name=repr(self.name)))
 
     def __eq__(self, other: object) -> bool:
         return self._same() == other._same() if isinstance(other, Attachment) else NotImplemented
@@ -117,18 +116,18 @@ class Attachment:
     def _problems(self) -> Iterator[Problem]:
         readable = isinstance(self.content, (bytes, Path, S3Object, StoredFile)) or hasattr(self.content, "read")
         if not isinstance(self.name, str) or not isinstance(self.mime, str) or not readable:
-            yield Problem("attachments", "an attachment needs a text name, a text mime type and bytes or their place")
+            yield Problem("attachments", Message("rule.attachment"))
             return
         if not 0 < len(self.name) <= LONGEST_NAME or "/" in self.name or "\\" in self.name:
-            yield Problem("attachments", f"a file name has 1 to {LONGEST_NAME} characters and no slash")
-        for part, what in ((self.name, "file name"), (self.mime, "mime type")):
+            yield Problem("attachments", Message("rule.file-name", most=LONGEST_NAME))
+        for part, code in ((self.name, "rule.file-name-control"), (self.mime, "rule.mime-control")):
             if bad := bad_character(part):
-                yield Problem("attachments", f"the {what} holds the control character {bad}; none is allowed")
+                yield Problem("attachments", Message(code, character=bad))
         if len(self.mime) > LONGEST_NAME:
-            yield Problem("attachments", f"the mime type has {len(self.mime)} characters; at most {LONGEST_NAME} fit")
+            yield Problem("attachments", Message("rule.mime-length", number=len(self.mime), most=LONGEST_NAME))
         _, dot, extension = _without_trailing(self.name).lower().rpartition(".")
         if dot and extension in FORBIDDEN:
-            yield Problem("attachments", f"files ending in .{extension} are refused by the mail API")
+            yield Problem("attachments", Message("rule.file-refused", extension=extension))
 
 
 def _without_trailing(name: str) -> str:

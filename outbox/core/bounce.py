@@ -14,7 +14,8 @@ from typing import Any
 
 from outbox.core import clock, places
 from outbox.core.address import Address, key
-from outbox.core.errors import InvalidMail, Problem
+from outbox.core.errors import InvalidMail, Problem, as_details
+from outbox.core.message import Message, read_back, stored
 from outbox.core.text import bad_character, shorten
 
 BOUNCE = places.BOUNCE
@@ -70,11 +71,18 @@ class Bounce:
             "message": self.message,
             "subject": self.subject,
             "delivery_id": self.delivery_id,
-            "problem": self.problem,
+            "problem": str(self.problem),
+            "details": stored(self.problem) if isinstance(self.problem, Message) else {},
             "said": self.said,
             "insert_code": dict(self.codes),
         }
         return {name: value for name, value in item.items() if value not in ("", {})}
+
+
+def problem_of(item: Mapping[str, Any]) -> str:
+    """Give what is wrong with an event that could not be read, as a `Message`; empty for one that could."""
+    details = item.get("details")
+    return (read_back(details) if isinstance(details, Mapping) else None) or str(item.get("problem", ""))
 
 
 def read(raw: object, number: int, received_at: datetime) -> Bounce:
@@ -114,14 +122,14 @@ def read(raw: object, number: int, received_at: datetime) -> Bounce:
 
 def _detail(raw: object, path: str) -> tuple[Mapping[str, Any], Problem | None]:
     if not isinstance(raw, Mapping):
-        return {}, Problem(path, "must be an object")
+        return {}, Problem(path, Message("rule.object"))
     part: Mapping[str, Any] = raw
     for name in ("event", "detail"):
         path += f".{name}"
         if name not in part:
-            return {}, Problem(path, "is missing")
+            return {}, Problem(path, Message("rule.missing"))
         if not isinstance(part[name], Mapping):
-            return {}, Problem(path, "must be an object")
+            return {}, Problem(path, Message("rule.object"))
         part = part[name]
     return part, None
 
@@ -129,9 +137,9 @@ def _detail(raw: object, path: str) -> tuple[Mapping[str, Any], Problem | None]:
 def _email(detail: Mapping[str, Any], path: str) -> tuple[str, Problem | None]:
     email = detail.get("mailaddress")
     if email is None:
-        return "", Problem(path, "is missing")
+        return "", Problem(path, Message("rule.missing"))
     if not isinstance(email, str):
-        return "", Problem(path, "must be text")
+        return "", Problem(path, Message("rule.text"))
     try:
         return key(Address(email.strip()).email), None
     except InvalidMail as error:
@@ -147,7 +155,7 @@ def _unreadable(raw: object, detail: Mapping[str, Any], problem: Problem, receiv
         received_at,
         received_at,
         delivery_id=_delivery_id(detail.get("delivery_id")),
-        problem=str(problem),
+        problem=Message("problems", problems=as_details([problem])),
         said=shorten(said, LONGEST_SAID),
     )
 

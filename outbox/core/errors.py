@@ -28,7 +28,7 @@ OutboxError
     └── NoRecords          this API has no records to look in: the mail's own policy decides
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -51,12 +51,17 @@ class Problem:
         return f"{self.field}: {self.rule}"
 
 
+def as_details(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """Give problems in the form in which a sentence, or a row, holds them."""
+    return [{"field": problem.field, "rule": problem.rule} for problem in problems]
+
+
 class InvalidMail(OutboxError):
     """The mail was refused before anything was written; `problems` names each field and its rule."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(map(str, self.problems)))
+        super().__init__(Message("problems", problems=as_details(self.problems)))
 
 
 class MissingSettings(OutboxError):
@@ -76,16 +81,16 @@ class NotFound(OutboxError):
 
     def __init__(self, mail_id: str) -> None:
         self.mail_id = mail_id
-        super().__init__(f"No mail with the id {mail_id!r}, neither in the outbox nor in history.")
+        super().__init__(Message("not-found", id=repr(mail_id)))
 
 
 class WrongState(OutboxError):
     """The mail is in a state in which this cannot be done; nothing was changed."""
 
-    def __init__(self, mail_id: str, status: str, what: str, why: str = "") -> None:
+    def __init__(self, mail_id: str, status: str, what: Message, why: str = "") -> None:
         self.mail_id, self.status = mail_id, status
-        tail = f": {why}" if why else ""
-        super().__init__(f"Mail {mail_id} is {status} and cannot be {what}{tail}.")
+        told = {"id": mail_id, "status": status or Message("status.none"), "what": what}
+        super().__init__(Message("wrong-state.why", **told, why=why) if why else Message("wrong-state", **told))
 
 
 class ChangedMeanwhile(OutboxError):
@@ -93,7 +98,7 @@ class ChangedMeanwhile(OutboxError):
 
     def __init__(self, mail_id: str) -> None:
         self.mail_id = mail_id
-        super().__init__(f"Mail {mail_id} was changed meanwhile; look again before saving.")
+        super().__init__(Message("changed-meanwhile", id=mail_id))
 
 
 class KeyConflict(OutboxError):
@@ -101,8 +106,8 @@ class KeyConflict(OutboxError):
 
     def __init__(self, key: str, differences: Sequence[str]) -> None:
         self.key, self.differences = key, tuple(differences)
-        named = ", ".join(self.differences) or "the content"
-        super().__init__(f"The idempotency key {key!r} was already used for another mail; different: {named}.")
+        fields = ", ".join(self.differences) or Message("key-conflict.content")
+        super().__init__(Message("key-conflict", key=repr(key), fields=fields))
 
 
 class RowBroken(OutboxError):
@@ -110,7 +115,7 @@ class RowBroken(OutboxError):
 
     def __init__(self, field: str, rule: str, *more: Problem) -> None:
         self.problems = (Problem(field, rule), *more)
-        super().__init__("; ".join(map(str, self.problems)))
+        super().__init__(Message("problems", problems=as_details(self.problems)))
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> Self:
@@ -139,7 +144,7 @@ class AlreadySent(OutboxError):
 
     def __init__(self, there: Mapping[str, Any]) -> None:
         self.there = there
-        super().__init__("history has it")
+        super().__init__(Message("history-has-it"))
 
 
 class NotEncodable(OutboxError):
@@ -167,7 +172,7 @@ class AlreadyThere(StoreError):
 
     def __init__(self, row: Mapping[str, Any] | None, finished: Mapping[str, Any] | None) -> None:
         self.row, self.finished = row, finished
-        super().__init__("the id is taken")
+        super().__init__(Message("id-taken"))
 
 
 class Lost(StoreError):
@@ -175,14 +180,14 @@ class Lost(StoreError):
 
     def __init__(self, row: Mapping[str, Any] | None, *, finished: bool = False) -> None:
         self.row, self.finished = row, finished
-        super().__init__("the row is not as expected")
+        super().__init__(Message("row-not-as-expected"))
 
 
 class TooLarge(StoreError):
     """The write did not happen: the row would be larger than the table takes (400 KB)."""
 
     def __init__(self) -> None:
-        super().__init__("the row would be larger than the table takes (400 KB); nothing was written")
+        super().__init__(Message("row-too-large"))
 
 
 class NotWritten(StoreError):
@@ -190,8 +195,7 @@ class NotWritten(StoreError):
 
     def __init__(self, why: str, *, certain: bool) -> None:
         self.certain = certain
-        doubt = "nothing was written" if certain else "nobody knows whether it was written"
-        super().__init__(f"{why}; {doubt}")
+        super().__init__(Message("not-written" if certain else "not-written.unclear", why=why))
 
 
 class MailApiError(OutboxError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from outbox.core.attachment import Attachment, StoredFile
 from outbox.core.errors import Problem
+from outbox.core.message import Message
 from outbox.core.text import BODY_CONTROLS, bad_character, shorten, size
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ UNSUBSCRIBE_CHARS = 450
 ATTACHMENTS = 100
 
 TAGS, TAG_CHARS = 20, 100
-# How many of each part a mail may have, and how they are called; counted before any of them is read.
+# How many of each part a mail may have, and the code of the rule; counted before any of them is read.
 COUNTS = {
-    "cc": (COPIES, "addresses"),
-    "bcc": (COPIES, "addresses"),
-    "insert_code": (CODES, "variables"),
-    "attachments": (ATTACHMENTS, "files"),
-    "tags": (TAGS, "tags"),
+    "cc": (COPIES, "rule.addresses"),
+    "bcc": (COPIES, "rule.addresses"),
+    "insert_code": (CODES, "rule.variables"),
+    "attachments": (ATTACHMENTS, "rule.files"),
+    "tags": (TAGS, "rule.tags"),
 }
 # Of names that the API is not sent, of recipients and copies.
 NAME_CHARS = 256
@@ -67,8 +68,8 @@ def problems(mail: "Mail", too_many: Iterable[Problem] = ()) -> Iterator[Problem
 
 def too_many(name: str, count: int) -> Problem | None:
     """Say that a mail has more of a part than it may; None if all is well."""
-    most, what = COUNTS[name]
-    return Problem(name, f"{count} {what}; at most {most} are allowed") if count > most else None
+    most, code = COUNTS[name]
+    return Problem(name, Message(code, number=count, most=most)) if count > most else None
 
 
 def texts_bytes(mail: "Mail") -> int:
@@ -92,21 +93,27 @@ def _on_row(attachment: Attachment) -> int:
 def _types(mail: "Mail") -> Iterator[Problem]:
     for name in ("subject", "text", "html"):
         if not isinstance(getattr(mail, name), str):
-            yield Problem(name, f"must be text, not {type(getattr(mail, name)).__name__}")
+            yield Problem(name, must_be("type.text", type(getattr(mail, name)).__name__))
     if mail.encoding not in ENCODINGS:
-        yield Problem("encoding", f"must be one of {', '.join(ENCODINGS)}, not {_named(mail.encoding)}")
+        yield Problem("encoding", _one_of(ENCODINGS, mail.encoding))
     if mail.on_unknown not in POLICIES:
-        yield Problem("on_unknown", f"must be one of {', '.join(POLICIES)}, not {_named(mail.on_unknown)}")
+        yield Problem("on_unknown", _one_of(POLICIES, mail.on_unknown))
     if not isinstance(mail.urgent, bool):
-        yield Problem("urgent", f"must be true or false, not {type(mail.urgent).__name__}")
+        yield Problem("urgent", must_be("type.boolean", type(mail.urgent).__name__))
     unsubscribe = mail.list_unsubscribe
     parts = (getattr(unsubscribe, "mailto", None), getattr(unsubscribe, "url", None))
     if unsubscribe is not None and not all(isinstance(part, str) for part in parts):
-        yield Problem("list_unsubscribe", "must be a ListUnsubscribe whose mailto and url are text")
+        yield Problem("list_unsubscribe", Message("rule.unsubscribe-type"))
 
 
-def _named(value: object) -> str:
-    return repr(shorten(value, LONGEST_SHOWN)) if isinstance(value, str) else type(value).__name__
+def must_be(wanted: str, found: str) -> Message:
+    """Say that a part has the wrong type; `wanted`: a code `type.…`."""
+    return Message("rule.must-be", wanted=Message(wanted), found=found)
+
+
+def _one_of(allowed: tuple[str, ...], value: object) -> Message:
+    word = repr(shorten(value, LONGEST_SHOWN)) if isinstance(value, str) else type(value).__name__
+    return Message("rule.one-of", words=", ".join(allowed), word=word)
 
 
 def _people(mail: "Mail") -> Iterator[Problem]:
@@ -115,32 +122,32 @@ def _people(mail: "Mail") -> Iterator[Problem]:
     named += [("bcc", a, NAME_CHARS) for a in mail.bcc]
     for name, address, most in named:
         if address and len(address.name) > most:
-            yield Problem(name, f"the name has {len(address.name)} characters; at most {most} are allowed")
+            yield Problem(name, Message("rule.name-length", number=len(address.name), most=most))
 
 
 def _words(mail: "Mail") -> Iterator[Problem]:
     if not 1 <= len(mail.subject) <= SUBJECT_CHARS:
-        yield Problem("subject", f"has {len(mail.subject)} characters; 1 to {SUBJECT_CHARS} are allowed")
+        yield Problem("subject", Message("rule.length", number=len(mail.subject), least=1, most=SUBJECT_CHARS))
     if not mail.text and not mail.html:
-        yield Problem("text", "a mail needs text or html; both are empty")
+        yield Problem("text", Message("rule.no-body"))
     for name, body, limit in (("text", mail.text, TEXT_BYTES), ("html", mail.html, HTML_BYTES)):
         if size(body) > limit:
-            yield Problem(name, f"is {size(body)} bytes long in UTF-8; at most {limit} bytes are allowed")
+            yield Problem(name, Message("rule.bytes", number=size(body), most=limit))
         if bad := bad_character(body, BODY_CONTROLS + "\u2028\u2029"):
-            yield Problem(name, f"holds the control character {bad}; only line breaks and tabs are allowed")
+            yield Problem(name, Message("rule.body-control", character=bad))
     if bad := bad_character(mail.subject):
-        yield Problem("subject", f"holds the control character {bad}; none is allowed")
+        yield Problem("subject", Message("rule.control", character=bad))
 
 
 def _codes(mail: "Mail") -> Iterator[Problem]:
     headers = mail.subject + str(mail.list_unsubscribe or "")
     for key, value in mail.insert_code.items():
         if not CODE_KEY.fullmatch(key):
-            yield Problem("insert_code", f"the name {key[:40]!r} must be 1 to 16 letters and digits")
+            yield Problem("insert_code", Message("rule.variable-name", name=repr(key[:40])))
         in_header = f"__{key}__" in headers
         if bad := bad_character(value, "" if in_header else BODY_CONTROLS):
-            place = " and is used in a header" if in_header else ""
-            yield Problem("insert_code", f"the value of {key[:40]!r} holds the control character {bad}{place}")
+            code = "rule.variable-header" if in_header else "rule.variable-control"
+            yield Problem("insert_code", Message(code, name=repr(key[:40]), character=bad))
 
 
 def _unsubscribe(mail: "Mail") -> Iterator[Problem]:
@@ -148,24 +155,22 @@ def _unsubscribe(mail: "Mail") -> Iterator[Problem]:
         return
     mailto, url = mail.list_unsubscribe.mailto, mail.list_unsubscribe.url
     if not mailto and not url:
-        yield Problem("list_unsubscribe", "needs a mailto or a url; both are empty")
+        yield Problem("list_unsubscribe", Message("rule.unsubscribe-empty"))
     if mailto and not mailto.startswith("mailto:"):
-        yield Problem("list_unsubscribe.mailto", "must start with mailto:")
+        yield Problem("list_unsubscribe.mailto", Message("rule.unsubscribe-mailto"))
     if url and not url.startswith(("https://", "http://")):
-        yield Problem("list_unsubscribe.url", "must start with https:// or http://")
+        yield Problem("list_unsubscribe.url", Message("rule.unsubscribe-url"))
     for name, value in (("mailto", mailto), ("url", url)):
         if len(value) > UNSUBSCRIBE_CHARS:
-            yield Problem(
-                f"list_unsubscribe.{name}", f"has {len(value)} characters; at most {UNSUBSCRIBE_CHARS} are allowed"
-            )
+            rule = Message("rule.too-long", number=len(value), most=UNSUBSCRIBE_CHARS)
+            yield Problem(f"list_unsubscribe.{name}", rule)
         if bad := bad_character(value):
-            yield Problem(f"list_unsubscribe.{name}", f"holds the control character {bad}; none is allowed")
+            yield Problem(f"list_unsubscribe.{name}", Message("rule.control", character=bad))
 
 
 def _own(mail: "Mail") -> Iterator[Problem]:
     for tag in mail.tags:
         if not 1 <= len(tag) <= TAG_CHARS or bad_character(tag):
-            rule = f"a tag has {len(tag)} characters; 1 to {TAG_CHARS} without control characters are allowed"
-            yield Problem("tags", rule)
+            yield Problem("tags", Message("rule.tag", number=len(tag), most=TAG_CHARS))
     if texts_bytes(mail) > TEXTS_BYTES:
-        yield Problem("mail", f"has {texts_bytes(mail)} bytes of text in all; at most {TEXTS_BYTES} are allowed")
+        yield Problem("mail", Message("rule.all-bytes", number=texts_bytes(mail), most=TEXTS_BYTES))

@@ -12,6 +12,7 @@ from outbox.core import limits
 from outbox.core.address import Address
 from outbox.core.attachment import Attachment
 from outbox.core.errors import InvalidMail, Problem
+from outbox.core.message import Message
 
 Encoding = Literal["UTF-8", "ISO-2022-JP"]
 OnUnknown = Literal["hold", "resend"]
@@ -102,9 +103,8 @@ class Mail:
         """Give the same mail with some fields changed, checked again. Raises `InvalidMail` for an unknown field."""
         unknown = sorted(set(changes) - set(FIELDS))
         if unknown:
-            raise InvalidMail(
-                [Problem(name, f"is no field of a mail; they are {', '.join(FIELDS)}") for name in unknown]
-            )
+            rule = Message("rule.no-field", fields=", ".join(FIELDS))
+            raise InvalidMail([Problem(name, rule) for name in unknown])
         return replace(self, **changes)
 
     def to_item(self) -> dict[str, Any]:
@@ -187,12 +187,12 @@ def _addresses(values: Iterable[Address | str], name: str, problems: list[Proble
 
 def _several(values: Any, kind: Any, name: str, problems: list[Problem]) -> tuple[Any, ...]:  # noqa: ANN401
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        problems.append(Problem(name, f"must be a list, not {type(values).__name__}"))
+        problems.append(Problem(name, limits.must_be("type.list", type(values).__name__)))
         return ()
     # A set has another order in each process, and the same mail must have the same fingerprint in all of them.
     listed = tuple(sorted(values, key=str) if isinstance(values, AbstractSet) else values)
     problems.extend(
-        Problem(f"{name}[{n}]", f"is of the wrong type {type(value).__name__}")
+        Problem(f"{name}[{n}]", Message("rule.wrong-type", found=type(value).__name__))
         for n, value in enumerate(listed)
         if not isinstance(value, kind)
     )
@@ -201,10 +201,10 @@ def _several(values: Any, kind: Any, name: str, problems: list[Problem]) -> tupl
 
 def _codes(codes: Any, problems: list[Problem]) -> dict[str, str]:  # noqa: ANN401
     if not isinstance(codes, Mapping):
-        problems.append(Problem("insert_code", "must be a mapping of names to text"))
+        problems.append(Problem("insert_code", Message("rule.mapping")))
         return {}
     wrong = [key for key, value in codes.items() if not isinstance(key, str) or not isinstance(value, str)]
-    problems.extend(Problem(f"insert_code[{key!r}]", "name and value must be text") for key in wrong)
+    problems.extend(Problem(f"insert_code[{key!r}]", Message("rule.name-value-text")) for key in wrong)
     return {} if wrong else dict(codes)
 
 

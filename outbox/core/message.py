@@ -1,7 +1,7 @@
 """A sentence as data: a code of the catalogue and its parameters, written out in whatever language somebody reads.
 
 A `Message` is a text, too, the English one: whoever does not translate can print it, compare it to nothing and log it.
-On a row it is stored as a map, `{"code": …, parameters…}`, which `stored` gives and `written` reads back.
+On a row it is stored as a map, `{"code": …, parameters…}`, which `stored` gives and `read_back` reads.
 """
 
 import re
@@ -17,9 +17,10 @@ LANGUAGES: tuple[Language, ...] = ("en", "ja")
 # `{name}`, or `{name:,}` for a number with thousands separated.
 HOLE = re.compile(r"\{(\w+)(:,)?\}")
 # What a row stores of a parameter: the words of others are quoted, not kept whole.
-LONGEST_PARAMETER, MOST_PARTS, DEEPEST = 500, 20, 4
+LONGEST_PARAMETER, MOST_PARTS, DEEPEST = 500, 20, 8
 LONGEST = 1000
 UNSAID = "…"
+SEPARATORS: Mapping[Language, str] = {"en": "; ", "ja": "、"}
 ERRORS, EVENTS = frozenset(map(str, ErrorCode)), frozenset(map(str, EventCode))
 
 
@@ -40,17 +41,23 @@ class Message(str):
         return _unpickled, (self.code, dict(self.params))
 
 
-def render(value: object, language: Language) -> str:
-    """Write a message in a language; any other text as it is, a stored message as `written` reads it."""
+def render(value: object, language: Language, depth: int = 0) -> str:
+    """Write a message in a language, also one as it is stored; any other text stays as it is.
+
+    What a person may have typed on a row is told as far as it goes: nothing raises, and what is nested deeper than
+    any message is left out.
+    """
+    if depth > DEEPEST:
+        return UNSAID
     if isinstance(value, Message):
-        return _filled(SENTENCES[value.code], value.params, language)
+        return _filled(SENTENCES[value.code], value.params, language, depth)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping):
-        return _of_stored(value, language)
+        return _of_stored(value, language, depth)
     if isinstance(value, (list, tuple)):
-        parts = [render(part, language).rstrip(".。") for part in value]
-        return ("; " if language == "en" else "、").join(parts)
+        parts = [render(part, language, depth + 1).rstrip(".。") for part in value]
+        return SEPARATORS[language].join(parts)
     return str(value)
 
 
@@ -76,15 +83,14 @@ def stored(value: object, depth: int = 0) -> Any:  # noqa: ANN401  what a row ca
 
 
 def read_back(value: Mapping[str, Any]) -> Message | None:
-    """Give the message that `stored` made a map of; None for whatever else a map is."""
+    """Give the message that `stored` made a map of; None for whatever else a map is.
+
+    Its parameters stay as they are stored: `render` reads them.
+    """
     code = value.get("code")
     if not isinstance(code, str) or code not in SENTENCES:
         return None
-    return Message(code, **{name: _part(part) for name, part in value.items() if name != "code"})
-
-
-def _part(value: object) -> object:
-    return (read_back(value) or value) if isinstance(value, Mapping) else value
+    return Message(code, **{str(name): part for name, part in value.items() if name != "code"})
 
 
 def reason(item: Mapping[str, Any], language: Language) -> str:
@@ -95,7 +101,7 @@ def reason(item: Mapping[str, Any], language: Language) -> str:
         return shorten(_filled(SENTENCES[key], details, language), LONGEST)
     if "status" in item and (said := _finished(item, language)):
         return said
-    return str(item.get("reason", ""))
+    return shorten(str(item.get("reason", "")), LONGEST)
 
 
 def event(what: object, language: Language) -> str:
@@ -112,6 +118,8 @@ def event_reason(event: Mapping[str, Any], language: Language) -> str:
 
 def _finished(item: Mapping[str, Any], language: Language) -> str:
     """Say of a mail in history how it got there; empty for others."""
+    if "forgotten_at" in item:
+        return _filled(SENTENCES["finished.erased"], {}, language)
     by = str(item.get("confirmed_by", ""))
     if item.get("status") == "SENT":
         code = "finished.found" if by == "records" else "finished.confirmed" if by else "finished.sent"
@@ -123,13 +131,21 @@ def _finished(item: Mapping[str, Any], language: Language) -> str:
     return ""
 
 
-def _of_stored(value: Mapping[str, Any], language: Language) -> str:
+def _of_stored(value: Mapping[str, Any], language: Language, depth: int) -> str:
     code = value.get("code")
     if isinstance(code, str) and code in SENTENCES:
-        return _filled(SENTENCES[code], value, language)
+        return _filled(SENTENCES[code], value, language, depth)
     if "field" in value and "rule" in value:
-        return f"{render(value['field'], language)}: {render(value['rule'], language)}"
-    return ", ".join(f"{name}={render(part, language)}" for name, part in value.items())
+        field, rule = (render(value[name], language, depth + 1) for name in ("field", "rule"))
+        return f"{_called(field, language)}: {rule}"
+    return ", ".join(f"{name}={render(part, language, depth + 1)}" for name, part in value.items())
+
+
+def _called(field: str, language: Language) -> str:
+    """Give what a part of a mail is called: `cc[2]` as the third of its list; what is no part stays as it is."""
+    name, bracket, number = field.partition("[")
+    called = SENTENCES.get(f"field.{name}")
+    return f"{called[LANGUAGES.index(language)]}{bracket}{number}" if called else field
 
 
 def _fits(key: str, details: Mapping[str, Any]) -> bool:
@@ -137,12 +153,12 @@ def _fits(key: str, details: Mapping[str, Any]) -> bool:
     return all(hole[0] in details for hole in HOLE.findall(SENTENCES[key][0]))
 
 
-def _filled(sentence: tuple[str, str], params: Mapping[str, Any], language: Language) -> str:
+def _filled(sentence: tuple[str, str], params: Mapping[str, Any], language: Language, depth: int = 0) -> str:
     template = sentence[LANGUAGES.index(language)]
 
     def part(hole: re.Match[str]) -> str:
         value = params.get(hole[1], UNSAID)
-        return f"{value:,}" if hole[2] and isinstance(value, int) else render(value, language)
+        return f"{value:,}" if hole[2] and isinstance(value, int) else render(value, language, depth + 1)
 
     return HOLE.sub(part, template)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from outbox.core import clock
 from outbox.core.address import LONGEST_PLAIN, key
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.text import bad_character, size
 
 # Enough that no partition of an index is hot below 8,000 writes a second (1,000 each), few enough to read all.
@@ -44,9 +45,9 @@ def new_id(now: datetime) -> str:
 def check_key(key: str) -> str:
     """Take an idempotency key as an id. Raises `InvalidRequest`: 1 to 256 bytes, no control characters."""
     if not isinstance(key, str) or not 1 <= size(key) <= LONGEST_KEY or bad_character(key):
-        raise InvalidRequest(f"idempotency_key must be text of 1 to {LONGEST_KEY} bytes without control characters")
+        raise InvalidRequest(Message("request.key", most=LONGEST_KEY))
     if key.startswith(OURS):
-        raise InvalidRequest(f"idempotency_key must not begin with {OURS!r}, which the service uses itself")
+        raise InvalidRequest(Message("request.key-reserved", prefix=repr(OURS)))
     return key
 
 

@@ -13,7 +13,7 @@ from outbox.core.change import state_of
 from outbox.core.codes import EventCode
 from outbox.core.errors import InvalidMail, Problem, RowBroken
 from outbox.core.mail import BODY, ListUnsubscribe, Mail
-from outbox.core.message import Message
+from outbox.core.message import Message, read_back
 from outbox.core.states import Status
 from outbox.core.version import version
 
@@ -37,14 +37,14 @@ STAND_INS: Mapping[str, str] = {"sender": SOMEBODY, "to": SOMEBODY, "subject": "
 PART = re.compile(r"(?P<name>\w+)(?:\[(?P<number>\d{1,9})\])?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # How a value of the wrong type is called in the sentence a person reads.
-NAMES = {
-    str: "text",
-    bytes: "binary",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "a map",
+TYPES: Mapping[type, str] = {
+    str: "type.text",
+    bytes: "type.binary",
+    bool: "type.boolean",
+    int: "type.number",
+    float: "type.number",
+    list: "type.list",
+    dict: "type.map",
 }
 
 
@@ -150,10 +150,10 @@ class Row:
 
     @property
     def left_out(self) -> list[dict[str, str]]:
-        """The suppressed copies a mail went without, each with its address and the reason."""
+        """The suppressed copies a mail went without: `address`, and `reason`, a `Message` as the service wrote it."""
         listed = self.item.get("left_out")
         parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
-        return [{name: str(part.get(name, "")) for name in ("address", "reason")} for part in parts]
+        return [{"address": str(part.get("address", "")), "reason": _why(part)} for part in parts]
 
     @property
     def files(self) -> list[str]:
@@ -190,6 +190,11 @@ class Row:
         return [*before, event][-LONGEST_TIMELINE:]
 
 
+def _why(part: Item) -> str:
+    details = part.get("details")
+    return (read_back(details) if isinstance(details, Mapping) else None) or str(part.get("reason", ""))
+
+
 def whole(value: object) -> int:
     """Read a count; what is no count, or one that no table could raise, counts as none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < ABSURD else 0
@@ -198,7 +203,7 @@ def whole(value: object) -> int:
 def mail_of(item: Item) -> Mail:
     """Make the mail an item describes. Raises `RowBroken` naming all that is missing, mistyped or not allowed."""
     if "body" in item and not item.keys() >= set(BODY):
-        raise RowBroken("body", "lies in the bucket and was not read")
+        raise RowBroken("body", Message("rule.body-not-read"))
     try:
         if item.keys() >= NEEDED:
             return Mail(**{name: part_of(item, name) for name in PARTS if name in item})
@@ -283,7 +288,8 @@ def part_of(item: Item, name: str) -> Any:  # noqa: ANN401  whatever a part of a
 def _typed(item: Item, name: str, kind: type) -> Any:  # noqa: ANN401  of that kind
     value = item.get(name)
     if not isinstance(value, kind):
-        raise RowBroken(name, f"must be {NAMES[kind]}, not {NAMES.get(type(value), type(value).__name__)}")
+        found = Message(TYPES[type(value)]) if type(value) in TYPES else type(value).__name__
+        raise RowBroken(name, limits.must_be(TYPES[kind], found))
     return value
 
 
@@ -309,7 +315,7 @@ def _text_map(item: Item, name: str, most: int | None = None) -> dict[str, str]:
 def _unsubscribe(item: Item) -> ListUnsubscribe:
     for key in _typed(item, "list_unsubscribe", dict):
         if key not in ("mailto", "url"):
-            raise RowBroken(f"list_unsubscribe.{key}", "is not known; mailto and url are")
+            raise RowBroken(f"list_unsubscribe.{key}", Message("rule.unsubscribe-part"))
     return ListUnsubscribe(**_text_map(item, "list_unsubscribe"))
 
 
@@ -330,9 +336,9 @@ def stored_file(item: Item, name: str, part: object) -> StoredFile:
     for key, kind in (("key", str), ("size", int), ("sha256", str)):
         _typed({f"{name}.{key}": attributes.get(key)}, f"{name}.{key}", kind)
     if not is_own(str(item.get("id", "")), attributes["key"]):
-        raise RowBroken(f"{name}.key", "names no file of this mail; a mail sends its own files only")
+        raise RowBroken(f"{name}.key", Message("rule.not-own-file"))
     if not SHA256.fullmatch(attributes["sha256"]):
-        raise RowBroken(f"{name}.sha256", "must be 64 hexadecimal digits in lower case")
+        raise RowBroken(f"{name}.sha256", Message("rule.sha256"))
     return StoredFile(attributes["key"], whole(attributes["size"]), attributes["sha256"])
 
 

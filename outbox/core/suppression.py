@@ -19,7 +19,7 @@ from typing import Any
 from outbox.core import change, clock
 from outbox.core.bounce import DROP, HARD, Bounce
 from outbox.core.change import Expect
-from outbox.core.message import Message, read_back, stored
+from outbox.core.message import Language, Message, read_back, render, stored
 from outbox.core.ports import LONG_AGO
 from outbox.core.row import Item
 from outbox.core.text import shorten
@@ -34,6 +34,13 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 FAR = FOREVER.replace(year=9000)
 MARKS = ("suppressed_since", "suppressed_until", "reason")
 CAUSE = ("type", "code", "delivery_id", "suppressed_by", "details")
+# By whether it is known since when, and until when.
+CODES: Mapping[tuple[bool, bool], str] = {
+    (True, True): "suppressed-since-until",
+    (True, False): "suppressed-since-ever",
+    (False, True): "suppressed-until",
+    (False, False): "suppressed-ever",
+}
 # A hand in the DynamoDB console leaves `nonce` as it is: what else it may change is compared as well.
 COMPARED = ("nonce", "errors", "lifted_at", *MARKS)
 
@@ -61,8 +68,10 @@ class Rule:
         return self.within + 2 * self.for_
 
 
-def after_bounce(entry: Item | None, bounce: Bounce, rule: Rule, now: datetime) -> dict[str, Any] | None:
-    """Give the entry of an address as a bounce makes it; None when nothing changes."""
+def after_bounce(
+    entry: Item | None, bounce: Bounce, rule: Rule, now: datetime, language: Language = "en"
+) -> dict[str, Any] | None:
+    """Give the entry of an address as a bounce makes it, the reason in a language; None when nothing changes."""
     before, errors = _span(entry), _errors(entry, now)
     at = min(bounce.happened_at, now)
     if bounce.type not in SUPPRESSING or bounce.id in errors or _is_settled(entry, before, at):
@@ -77,7 +86,7 @@ def after_bounce(entry: Item | None, bounce: Bounce, rule: Rule, now: datetime) 
     new = {**(entry or {}), "email": bounce.email, "errors": {name: clock.text(moment) for name, moment in latest}}
     if span is not None and span != before:
         reason = _reason(bounce, at, errors.values(), rule)
-        new = _marked(new, span, _cause(bounce, reason) if before is None or span[1] != before[1] else {})
+        new = _marked(new, span, _cause(bounce, reason, language) if before is None or span[1] != before[1] else {})
     ends = [moment for _, moment in latest] + ([span[1]] if span else [])
     return new | {"expires_at": _epoch(max(ends) + rule.memory)}
 
@@ -89,8 +98,7 @@ def suppressed(entry: Item | None, now: datetime) -> Message | None:
         return None
     since = {"since": clock.text(span[0])} if span[0] > LONG_AGO else {}
     until = {"until": clock.text(span[1])} if span[1] != FOREVER else {}
-    code = "-".join(["suppressed", *since, *(until or ["ever"])])
-    return Message(code, **since, **until, why=why(entry))
+    return Message(CODES[bool(since), bool(until)], **since, **until, why=why(entry))
 
 
 def why(entry: Item) -> str:
@@ -112,6 +120,8 @@ def by_hand(email: str, who: str, reason: str, now: datetime, until: datetime | 
     entry: dict[str, Any] = {"email": email, "suppressed_since": clock.text(now), "suppressed_by": who}
     if reason:
         entry["reason"] = shorten(reason, LONGEST_REASON)
+    if isinstance(reason, Message):
+        entry["details"] = stored(reason)
     if until is not None:
         entry |= {"suppressed_until": clock.text(until), "expires_at": _epoch(until)}
     return entry
@@ -164,8 +174,13 @@ def _marked(entry: Mapping[str, Any], span: Span, cause: dict[str, Any]) -> dict
     return rest | cause | since | {"suppressed_until": clock.text(span[1])}
 
 
-def _cause(bounce: Bounce, reason: Message) -> dict[str, Any]:
-    said = {"type": bounce.type, "code": bounce.code, "delivery_id": bounce.delivery_id, "reason": str(reason)}
+def _cause(bounce: Bounce, reason: Message, language: Language) -> dict[str, Any]:
+    said = {
+        "type": bounce.type,
+        "code": bounce.code,
+        "delivery_id": bounce.delivery_id,
+        "reason": render(reason, language),
+    }
     return {name: value for name, value in said.items() if value} | {"details": stored(reason)}
 
 

@@ -26,7 +26,7 @@ from outbox.core import backoff, clock, places
 from outbox.core.attachment import StoredFile
 from outbox.core.change import ABSENT, CheckedRow, Expect, Patch, state_of
 from outbox.core.codes import IN_DOUBT, ErrorCode, EventCode
-from outbox.core.errors import OutOfReach, Problem, Stop, TryLater
+from outbox.core.errors import OutOfReach, Problem, Stop, TryLater, as_details
 from outbox.core.hand_edits import LEFT_AS, hand_edits, left_as
 from outbox.core.mail import BODY, Mail
 from outbox.core.message import Language, Message, message_of, reason, stored
@@ -374,19 +374,20 @@ def reopened(row: Row, stamp: Stamp) -> tuple[dict[str, Any], Patch]:
     return base, patch.also({}, CHECK)
 
 
-def why_not_reopened(row: Row) -> str:
-    """Give why a mail of history cannot be reopened; empty if it can."""
+def why_not_reopened(row: Row) -> Message | None:
+    """Give why a mail of history cannot be reopened; None if it can."""
     if row.status is not Status.CANCELLED:
-        return "only CANCELLED mails are"
+        return Message("why.only-cancelled")
     if "forgotten_at" in row.item:
-        return "what it said was forgotten on request"
+        return Message("why.erased")
     if not row.has_texts:
-        return "history does not keep what mails said"
+        return Message("why.no-texts")
     if row.item.get("resent_as"):
-        return "it was sent again as another mail already; then there would be two"
+        return Message("why.resent-already")
     if twice := next((event for event in row.timeline if event.get("what") == EventCode.SENT_TWICE), None):
-        return f"it was sent after all, as delivery {twice.get('delivery_id', 'of unknown id')}"
-    return ""
+        delivery = twice.get("delivery_id") or Message("why.unknown-delivery")
+        return Message("why.sent-after-all", delivery_id=delivery)
+    return None
 
 
 def may_have_been_sent(row: Row) -> bool:
@@ -410,8 +411,8 @@ def was_in_doubt(row: Row) -> bool:
 
 def unreadable(row: Row, problems: Sequence[Problem], stamp: Stamp, cause: Cause = Cause.REPAIR) -> Patch:
     """Leave a row to a person of which no mail can be made; the reason names every field that is wrong."""
-    told = [{"field": problem.field, "rule": problem.rule} for problem in problems]
-    return _problem(row, cause, Status.FAILED, ErrorCode.UNREADABLE, {"problems": told}, stamp)
+    details = {"problems": as_details(problems)}
+    return _problem(row, cause, Status.FAILED, ErrorCode.UNREADABLE, details, stamp)
 
 
 def reserved(row: Row, stamp: Stamp) -> Patch:

@@ -24,7 +24,7 @@ from outbox.core.errors import (
     WrongState,
 )
 from outbox.core.mail import Mail
-from outbox.core.message import Language
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import FINISHED, Status
@@ -88,7 +88,7 @@ class Again:
             return Row(new)
         raise ChangedMeanwhile(mail_id)
 
-    def warnings(self, old: Row, to: str | None = None) -> list[str]:
+    def warnings(self, old: Row, to: str | None = None) -> list[Message]:
         """Say what a person should know before a mail of history is sent again, to the same people or to an address."""
         return list(self._warnings(old, to))
 
@@ -104,16 +104,16 @@ class Again:
         if made:
             return anywhere(self.store, made[-1]).item
         if "forgotten_at" in item:
-            raise WrongState(mail_id, str(item.get("status")), "sent again", "what it said was forgotten on request")
+            raise WrongState(mail_id, str(item.get("status")), Message("cannot.resent"), Message("why.erased"))
         if not Row(item).has_texts:
-            raise WrongState(mail_id, str(item.get("status")), "sent again", "history does not keep what mails said")
+            raise WrongState(mail_id, str(item.get("status")), Message("cannot.resent"), Message("why.no-texts"))
         return Row(item)
 
     def _refuse_unsent(self, mail_id: str) -> None:
         row = self.store.get(mail_id)
         if row is not None:
-            word = str(row.get("status", "without a state"))
-            raise WrongState(mail_id, word, "made a new mail of", "it is still in the outbox, where it can be edited")
+            why = Message("why.in-outbox-edit")
+            raise WrongState(mail_id, str(row.get("status", "")), Message("cannot.copied"), why)
 
     def _new(self, old: Row, who: str, to: str | None, *, anyway: bool) -> CheckedRow:
         """Make the row of the new mail, its files copied: they expire by themselves if it is never written."""
@@ -134,10 +134,10 @@ class Again:
 
     def _bucket(self) -> Files:
         if self.files is None:
-            raise MissingSettings(["OUTBOX_BUCKET"], "OUTBOX_BUCKET: is not set; the mail's files lie in that bucket.")
+            raise MissingSettings(["OUTBOX_BUCKET"], Message("bucket-missing"))
         return self.files
 
-    def _warnings(self, old: Row, to: str | None) -> Iterator[str]:
+    def _warnings(self, old: Row, to: str | None) -> Iterator[Message]:
         goes_to = places.recipients(old.item) if to is None else {places.recipient(to)}
         for bounce in bounces_of(self.store, old):
             if bounce.get("type") in (HARD, DROP) and bounce.get("recipient") in goes_to:
@@ -145,9 +145,9 @@ class Again:
         ago = self.clock() - old.finished_at if old.finished_at else JUST_SENT
         if old.status is Status.SENT and ago < JUST_SENT:
             minutes = max(0, int(ago.total_seconds())) // 60
-            yield f"It was sent only {f'{minutes} minutes' if minutes else 'less than a minute'} ago."
+            yield Message("warning.just-sent", minutes=minutes) if minutes else Message("warning.just-now")
         for link in links(old):
-            yield f"It was sent again already, at {link['at']} by {link['who']}, as {link['id']}."
+            yield Message("warning.resent", at=link["at"], who=link["who"], id=link["id"])
 
 
 def links(row: Row) -> list[dict[str, str]]:
@@ -172,6 +172,7 @@ def _noted(old: Row, new: Item, now: datetime, who: str, asked: str) -> Patch:
     return Patch(assign | {"timeline": old.with_event(now, who, EventCode.COPIED_TO, resent_as=new["id"])})
 
 
-def _came_back(bounce: Item) -> str:
+def _came_back(bounce: Item) -> Message:
     said = " ".join(str(bounce[name]) for name in ("type", "code", "message") if name in bounce)
-    return f"It came back from {bounce['recipient']} at {bounce.get('finished_at')}: {shorten(said, LONGEST_MESSAGE)}."
+    told = {"recipient": bounce["recipient"], "at": bounce.get("finished_at"), "said": shorten(said, LONGEST_MESSAGE)}
+    return Message("warning.bounced", **told)

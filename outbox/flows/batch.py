@@ -22,14 +22,14 @@ from typing import Any
 
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest, OutboxError
-from outbox.core.message import Language
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Page, Register, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.flows import correct
 from outbox.flows.batch_report import RUNNING, STOPPED, Progress, Report
-from outbox.flows.batch_row import Action, Deed
+from outbox.flows.batch_row import FINISHED, GONE, Action, Deed
 from outbox.flows.batch_run import Pages, Run, never, patiently, retried, update
 from outbox.flows.batch_trial import Trial, tried
 from outbox.flows.bulk_write import Judge
@@ -50,6 +50,9 @@ ASKED = 100
 # As `places.new_id` makes them.
 ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 RESEND = Action("resend")
+NOT_ASKED = Message("skipped.not-asked")
+# States that are meant only when they are named.
+UNNAMED = {Message("skipped.unknown-unnamed"): Status.UNKNOWN, Message("skipped.held-unnamed"): Status.HELD}
 
 __all__ = ["Action", "Batches", "NoBatch", "Preview", "Progress", "Report", "Trial"]
 
@@ -58,7 +61,7 @@ class NoBatch(OutboxError):
     """There is no batch of this id."""
 
     def __init__(self, batch: str) -> None:
-        super().__init__(f"There is no batch {batch!r}; `outbox batch list` shows the latest.")
+        super().__init__(Message("batch.none", batch=repr(batch)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,7 @@ class Batches:
         check_who(who)
         action.check(where)
         if where.empty and not everything:
-            message = "nothing was said of which rows are meant; all FAILED ones are meant only when that is said"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("batch.everything"))
         now = self.clock()
         batch = batch or places.new_id(now)
         pages = [*chunks(where.ids, IDS)]
@@ -237,14 +239,13 @@ class Batches:
         if where.ids:
             outbox, history = self._present(where.ids)
             absent = len(where.ids) - outbox - history
-            return {"has left the outbox": history, "no mail has that id": absent} | self._other(where, outbox)
+            return {FINISHED: history, GONE: absent} | self._other(where, outbox)
         if where.status is not None:
             return {}
-        also = {"UNKNOWN, may have been sent": Status.UNKNOWN, "HELD, put aside by somebody": Status.HELD}
-        return {f"{why}: name the state to mean them": self._number(where, status) for why, status in also.items()}
+        return {why: self._number(where, status) for why, status in UNNAMED.items()}
 
     def _other(self, where: Where, outbox: int) -> dict[str, int]:
-        return {"is not what was asked for": outbox - sum(1 for _ in where.rows(self.store))}
+        return {NOT_ASKED: outbox - sum(1 for _ in where.rows(self.store))}
 
     def _number(self, where: Where, status: Status) -> int:
         return sum(1 for _ in islice(replace(where, status=status).rows(self.store), MOST))

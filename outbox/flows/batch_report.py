@@ -1,5 +1,6 @@
 """What is told of a batch: how far it has come, and whether anybody is at it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 from outbox.core import clock
 from outbox.core.errors import OutboxError
+from outbox.core.message import read_back, stored
 from outbox.core.row import Item, whole
 
 RUNNING, STOPPED, DONE = "running", "stopped", "done"
@@ -28,6 +30,23 @@ class BatchOver(OutboxError):
 
 class BatchBusy(OutboxError):
     """Somebody else runs the batch just now, or ran it moments ago and died."""
+
+
+def reasons_stored(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Give how many rows were left alone for which reason, in the form in which a batch keeps it."""
+    return [{"why": stored(why), "count": number} for why, number in counts.items()]
+
+
+def reasons_of(item: Item) -> Counter[str]:
+    """Read back what `reasons_stored` gave; each reason is a `Message`."""
+    listed = item.get("skipped")
+    parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
+    counts: Counter[str] = Counter()
+    for part in parts:
+        why = part.get("why")
+        message = read_back(why) if isinstance(why, Mapping) else None
+        counts[message or str(why)] += whole(part.get("count"))
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +83,7 @@ class Report:
             expected=whole(item.get("expected")),
             more=bool(item.get("more")),
             done=whole(item.get("done")),
-            skipped=item.get("skipped") or {},
+            skipped=reasons_of(item),
             failed=whole(item.get("failed")),
             alive=alive(item, now),
             by_ids=whole(item.get("pages")) > 0,

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 from outbox.core import clock, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.codes import ErrorCode, EventCode
-from outbox.core.errors import InvalidMail, InvalidRequest, Lost, TooLarge
-from outbox.core.message import Language
+from outbox.core.errors import InvalidMail, InvalidRequest, Lost, TooLarge, as_details
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
@@ -23,15 +23,13 @@ from outbox.flows.write import finish, write
 Kind = Literal["resend", "edit", "hold", "release", "cancel"]
 
 DONE, EARLIER = "done", "done before"
-GONE, FINISHED, IN_HAND, WAITS = "no such mail", "has left the outbox", "is just being sent", "is to be sent already"
-MEANWHILE, OTHER, SENT, SAME, ROOM = (
-    "was changed meanwhile",
-    "is not, or no longer, what was asked for",
-    "was already sent; history has it",
-    "needs no correction",
-    "has no room left (400 KB)",
-)
-DOUBT = "may have been sent: give ids to mean them"
+# Of one row; a batch keeps the reasons of many.
+MOST_PROBLEMS = 3
+# Why a row is left alone.
+GONE, FINISHED = Message("skipped.gone"), Message("skipped.left-outbox")
+IN_HAND, WAITS = Message("skipped.being-sent"), Message("skipped.to-be-sent")
+MEANWHILE, OTHER = Message("skipped.changed"), Message("skipped.other")
+SENT, SAME, ROOM = Message("skipped.already-sent"), Message("skipped.same"), Message("skipped.no-room")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +44,13 @@ class Action:
     def check(self, where: Where) -> None:
         """Refuse what fits no row, or not these. Raises `InvalidRequest`, `InvalidMail`."""
         if self.kind not in get_args(Kind):
-            message = f"action: {self.kind!r} is none of {', '.join(get_args(Kind))}"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("batch.action", written=repr(self.kind), known=", ".join(get_args(Kind))))
         if (self.kind == "edit") != bool(self.set):
-            message = "set: belongs to edit, which needs it"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("batch.set"))
         if self.set:
             corrections(self.set)
         if (self.kind == "release") != (where.state is Status.HELD) and self.kind in ("release", "hold"):
-            message = f"state: HELD mails are released, others are held; {where.state} was asked for"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("batch.release-state", status=where.state))
 
     @property
     def sends(self) -> bool:
@@ -82,7 +77,7 @@ def doubtful(row: Row, where: Where, *, by_ids: bool) -> str:
     """Give why a row is not sent as one of many: it may have been, and nobody named its error or its id."""
     if by_ids or not transitions.may_have_been_sent(row) or (where.error and where.error == row.error):
         return ""
-    return f"may have been sent: give error={row.error} or ids to mean them" if row.error else DOUBT
+    return Message("skipped.in-doubt-error", error=row.error) if row.error else Message("skipped.in-doubt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +151,7 @@ class Deed:
         try:
             patch = self._correction(row, changed)
         except InvalidMail as wrong:
-            return f"cannot be: {shorten(str(wrong), 200)}"
+            return Message("skipped.invalid", problems=as_details(wrong.problems[:MOST_PROBLEMS]))
         if self.action.send:
             then = transitions.queued(Row(patch.applied(row.item)), self._stamp(), self.batch, EventCode.RESENT)
             drop = (patch.drop - then.assign.keys()) | then.drop

@@ -18,10 +18,23 @@ import structlog
 
 from outbox.core import clock
 from outbox.core.errors import OutboxError
+from outbox.core.message import Message
 from outbox.core.ports import Clock, Register
 from outbox.core.row import Item, whole
 from outbox.core.text import shorten
-from outbox.flows.batch_report import DONE, LEASE, RUNNING, STOPPED, BatchBusy, BatchOver, Progress, Report, alive
+from outbox.flows.batch_report import (
+    DONE,
+    LEASE,
+    RUNNING,
+    STOPPED,
+    BatchBusy,
+    BatchOver,
+    Progress,
+    Report,
+    alive,
+    reasons_of,
+    reasons_stored,
+)
 from outbox.flows.batch_row import DONE as ROW_DONE
 from outbox.flows.batch_row import EARLIER, Deed
 from outbox.flows.bulk_write import Judge
@@ -39,6 +52,7 @@ MOST_FAILED = 100
 MOST_REASONS = 30
 TRIES = 20
 OPEN, FAILED = "open", "failed"
+OTHERS = Message("skipped.others")
 
 Pages = Callable[[Any], Iterator[tuple[list[str], Any]]]
 
@@ -125,7 +139,7 @@ class Run:
         elif outcome != EARLIER:
             # Each row may be wrong in its own words; the item has room for some.
             known = outcome in self.skipped or len(self.skipped) < MOST_REASONS
-            self.skipped[outcome if known else "another reason"] += 1
+            self.skipped[outcome if known else OTHERS] += 1
 
     def _one(self, mail_id: str, again: bool) -> str:  # noqa: FBT001  handed to a thread
         """Do one row; a store that throttles or is away is tried again for some seconds."""
@@ -149,24 +163,22 @@ class Run:
         return self.halted
 
     def _counts(self) -> dict[str, Any]:
-        counts = {"done": self.done, "skipped": dict(self.skipped), "failed": self.failed}
+        counts = {"done": self.done, "skipped": reasons_stored(self.skipped), "failed": self.failed}
         return counts | {"trouble": self.trouble if self.failed else ""}
 
     def _take(self) -> None:
         seen = patiently(lambda: self.register.get(self.name), self.pause, self.judge) or {}
         if seen.get("state") == DONE:
-            message = f"Batch {self.batch} is done; nothing is left of it."
-            raise BatchOver(message)
+            raise BatchOver(Message("batch.over", batch=self.batch))
         new = {**seen, **self.noted, "state": RUNNING, "holder": self.holder, "lease": self._lease()}
         won, there = False, None
         if not alive(seen, self.clock()):
             won, there = self._swap(seen or None, new)
         won = won or (there or {}).get("holder") == self.holder
         if not won:
-            message = f"Batch {self.batch} is being run; a run that died is replaced {LEASE.seconds} seconds later."
-            raise BatchBusy(message)
+            raise BatchBusy(Message("batch.busy", batch=self.batch, seconds=LEASE.seconds))
         self.item = there or new
-        self.done, self.skipped = whole(seen.get("done")), Counter(seen.get("skipped") or {})
+        self.done, self.skipped = whole(seen.get("done")), reasons_of(seen)
 
     def _save(self, changes: Mapping[str, Any]) -> None:
         """Write down how far it is, and renew the lease; hears of a stop by that. Raises `BatchBusy` if it is lost."""
@@ -178,8 +190,7 @@ class Run:
             self.item = there
             self.halted = self.halted or there.get("state") == STOPPED
         if not won or there is None:
-            message = f"Batch {self.batch} was taken over by somebody else."
-            raise BatchBusy(message)
+            raise BatchBusy(Message("batch.taken-over", batch=self.batch))
         self.item = there
 
     def _swap(self, seen: Item | None, new: Item) -> tuple[bool, Item | None]:

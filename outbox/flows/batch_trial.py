@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from outbox.core.errors import InvalidMail
+from outbox.core.message import message_of
 from outbox.core.row import Row
 from outbox.flows import correct
 
@@ -24,7 +25,7 @@ def tried(row: Row, some: tuple[correct.Correction, ...]) -> Trial:
     try:
         correct.corrected(row, changed)
     except InvalidMail as wrong:
-        return Trial(row, shown, str(wrong))
+        return Trial(row, shown, message_of(wrong))
     return Trial(row, shown)
 
 

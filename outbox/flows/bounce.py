@@ -9,6 +9,7 @@ import structlog
 from outbox.core import bounce as bounces
 from outbox.core.bounce import Bounce, Counts
 from outbox.core.errors import Lost
+from outbox.core.message import Language
 from outbox.core.ports import BounceRecords, Clock, Suppressions
 from outbox.core.row import Item
 from outbox.core.suppression import SUPPRESSING, Rule, after_bounce
@@ -31,6 +32,7 @@ class RecordBounces:
     rule: Rule
     keep_days: int
     threads: int = 16
+    language: Language = "en"
 
     def __call__(self, events: Sequence[object]) -> Counts:
         """Write all events down, those of one address together and in order; what is unreadable is kept as such.
@@ -104,7 +106,7 @@ class RecordBounces:
         entry = self.suppressions.get(heavy[0].email)
         after, now = entry, self.clock()
         for bounce in heavy:
-            after = after_bounce(after, bounce, self.rule, now) or after
+            after = after_bounce(after, bounce, self.rule, now, self.language) or after
         return (entry, after) if after is not None and after is not entry else None
 
 

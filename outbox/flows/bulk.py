@@ -16,6 +16,7 @@ from typing import Self
 from outbox.core import limits
 from outbox.core.errors import InvalidRequest, NotWritten
 from outbox.core.mail import Mail
+from outbox.core.message import Message
 from outbox.flows.bulk_write import BATCH, Crew, Job, Result, Writer, plain
 from outbox.flows.enqueue import Draft, Receipt
 
@@ -187,7 +188,7 @@ class Line(Tally):
                 job.after = None
             results: list[Result] = self._writer(job.drafts)
         except BaseException as error:  # noqa: BLE001  whatever it is, somebody waits for the job
-            results = [NotWritten(f"it was broken off ({error!r})", certain=False) for _ in job.drafts]
+            results = [NotWritten(Message("bulk.broken-off", error=repr(error)), certain=False) for _ in job.drafts]
         for number, result in enumerate(results, job.first):
             receipt, why = (result, None) if isinstance(result, Receipt) else (None, result)
             job.results.append(Written(number, receipt, why))
@@ -239,7 +240,7 @@ def _draft(given: object) -> tuple[Draft | Exception, int]:
     draft = Draft(given) if isinstance(given, Mail) else given
     if not isinstance(draft, Draft) or not isinstance(draft.mail, Mail):
         wrong = type(draft.mail if isinstance(draft, Draft) else given).__name__
-        return InvalidRequest(f"must be a Mail or a Draft of one, not {wrong}"), 0
+        return InvalidRequest(Message("bulk.no-mail", found=wrong)), 0
     return draft, limits.mail_bytes(draft.mail)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from outbox.core.change import CheckedRow
 from outbox.core.errors import AlreadyThere, NotWritten, OutboxError, TooLarge
+from outbox.core.message import Message
 from outbox.core.row import Item
 from outbox.flows.enqueue import Draft, Enqueue, Made, Receipt
 from outbox.flows.files import needs_bucket
@@ -23,7 +24,7 @@ from outbox.flows.files import needs_bucket
 BATCH = 25
 # Tries in a row that got nowhere; with waits of up to 0.1 s, 0.2 … 5 s in full jitter, some 10 s.
 TRIES, FIRST_WAIT, LONGEST_WAIT = 10, 0.1, 5.0
-LATE = "the deadline came first"
+LATE = Message("bulk.deadline")
 
 Result = Receipt | Exception
 Judge = Callable[[Exception], Literal["busy", "refused", "unknown"]]
@@ -80,7 +81,7 @@ class Writer:
         except OutboxError as error:
             return error
         except Exception as error:  # noqa: BLE001  its files could not be stored: the error of this mail alone
-            return _not_written("its files could not be stored", error, certain=True)
+            return _not_written(Message("bulk.files"), error, certain=True)
 
     def _alone(self, made: Made, draft: Draft | Exception) -> Result:
         """Write one row, with a key only if its id is unused; after an unclear answer, only if it is not there."""
@@ -96,7 +97,7 @@ class Writer:
                 verdict, tries, once = self.judge(error), tries + 1, True
                 doubtful = doubtful or verdict == "unknown"
                 if verdict == "refused" or not self.limit.rest(tries):
-                    return _not_written("the table did not take it", error, certain=not doubtful)
+                    return _not_written(Message("bulk.not-taken"), error, certain=not doubtful)
 
     def _together(self, rows: Sequence[CheckedRow]) -> dict[str, Exception]:
         """Write rows whose ids are new; give the error of each that did not go in, by id."""
@@ -114,7 +115,7 @@ class Writer:
             tries = tries + 1 if len(left) == len(rows) else 1
             rows = left
             if rows and not self.limit.rest(tries):
-                return _all(rows, _not_written("the table had no capacity for it", cause, certain=True))
+                return _all(rows, _not_written(Message("bulk.no-capacity"), cause, certain=True))
         return {}
 
     def _halves(self, rows: Sequence[CheckedRow], error: TooLarge) -> dict[str, Exception]:
@@ -138,7 +139,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001  judged
                 verdict, tries = self.judge(error), tries + 1
                 doubtful = doubtful or verdict == "unknown"
-                failed = _not_written("the table did not take it", error, certain=not doubtful)
+                failed = _not_written(Message("bulk.not-taken"), error, certain=not doubtful)
                 if verdict == "refused":
                     errors[str(row["id"])] = failed
                 elif self.limit.rest(tries):
@@ -157,8 +158,9 @@ def _all(rows: Sequence[Item], error: Exception) -> dict[str, Exception]:
     return {str(row["id"]): error for row in rows}
 
 
-def _not_written(what: str, cause: Exception | None, *, certain: bool) -> NotWritten:
-    error = NotWritten(what if cause is None else f"{what} ({type(cause).__name__}: {cause})", certain=certain)
+def _not_written(what: Message, cause: Exception | None, *, certain: bool) -> NotWritten:
+    caused = Message("bulk.caused", what=what, kind=type(cause).__name__, said=str(cause)) if cause else what
+    error = NotWritten(caused, certain=certain)
     error.__cause__ = cause
     return error
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outbox.core.errors import InvalidMail, InvalidRequest, Problem
+from outbox.core.errors import InvalidMail, InvalidRequest, Problem, as_details
+from outbox.core.message import Message
 
 SINGLE = ("to", "sender", "reply_to", "subject", "text", "html", "send_at", "key", "encoding", "on_unknown")
 # Cells that hold several values, with a semicolon between them.
@@ -27,12 +28,12 @@ class Columns:
     def check(self, header: Iterable[str]) -> None:
         """Look at the columns before any row. Raises `InvalidRequest` naming every one that is wrong."""
         names = list(header)
-        wrong = [
-            f"--map names the column {shown(name)}, which is not there" for name in self.renamed if name not in names
+        wrong: list[object] = [
+            Message("import.no-column", column=shown(name)) for name in self.renamed if name not in names
         ]
-        wrong += map(str, self.fields(dict.fromkeys(names))[1])
+        wrong += as_details(self.fields(dict.fromkeys(names))[1])
         if wrong:
-            raise InvalidRequest("; ".join(wrong))
+            raise InvalidRequest(Message("problems", problems=wrong))
 
     def fields(self, cells: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         """Give what the cells say by field, and what is wrong with their columns."""
@@ -41,9 +42,9 @@ class Columns:
         for column, value in cells.items():
             name = self.name(column)
             if not is_field(name):
-                problems += [] if self.open_ else [Problem(shown(column), f"is no part of a mail; known: {KNOWN}")]
+                problems += [] if self.open_ else [Problem(shown(column), Message("import.no-part", known=KNOWN))]
             elif name in found:
-                problems.append(Problem(shown(column), f"says {name} a second time"))
+                problems.append(Problem(shown(column), Message("import.column-twice", field=name)))
             else:
                 found[name] = value
         return found, problems
@@ -66,7 +67,7 @@ class Columns:
         try:
             return sorted(([name, _plain(value)] for name, value in said), key=json.dumps)
         except RecursionError:
-            raise InvalidMail([Problem("row", "holds a nesting that nobody can read")]) from None
+            raise InvalidMail([Problem("row", Message("import.nesting"))]) from None
 
     def told(self, problems: Iterable[Problem], cells: Mapping[str, Any]) -> list[Problem]:
         """Name the columns that problems lie in, where the file calls them otherwise."""

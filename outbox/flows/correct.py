@@ -7,6 +7,7 @@ from typing import Any
 from outbox.core.address import Address
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem, RowBroken
 from outbox.core.mail import Mail
+from outbox.core.message import Message
 from outbox.core.places import LISTED
 from outbox.core.row import Item, Row, mail_of
 from outbox.core.text import bad_character
@@ -44,11 +45,9 @@ def corrections(typed: Iterable[str]) -> tuple[Correction, ...]:
     found = tuple(map(_read, typed))
     whats = [each.what for each in found if each.what not in TAGS]
     if twice := [what for what in whats if whats.count(what) > 1]:
-        message = f"{twice[0]}: is given twice"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.twice", field=twice[0]))
     if not found:
-        message = f"nothing to correct was given; these can be: {KNOWN}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.no-correction", known=KNOWN))
     return found
 
 
@@ -81,15 +80,12 @@ def corrected(row: Row, changed: Changes) -> Mail:
 def _read(typed: str) -> Correction:
     what, equals, value = typed.partition("=")
     if not equals or what not in (*WHOLE, *DOMAINS, *TAGS):
-        message = f"{typed!r} is not FIELD=VALUE of one that can be set for many: {KNOWN}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.correction", written=repr(typed), known=KNOWN))
     value = value.strip()
     if what != "reply_to" and not value:
-        message = f"{what}: is empty"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.empty", field=what))
     if bad := bad_character(value):
-        message = f"{what}: holds the control character {bad}; none is allowed"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.control", field=what, character=bad))
     _check(what, value)
     return Correction(what, value)
 
@@ -98,8 +94,7 @@ def _check(what: str, value: str) -> None:
     """Refuse what is wrong on every row, before the first is touched."""
     old, _, new = value.partition(":")
     if what in DOMAINS and not (old and new and "@" not in value):
-        message = f"{what}: {value!r} is not OLD:NEW, two whole domains: exampel.com:example.com"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.domains", field=what, written=repr(value)))
     try:
         if what in DOMAINS:
             Address(f"anybody@{new}")

@@ -15,7 +15,7 @@ from outbox.core import clock, places
 from outbox.core.change import Patch, seen
 from outbox.core.doorbell import lost
 from outbox.core.errors import Lost
-from outbox.core.message import Language
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Item, Row
@@ -35,7 +35,7 @@ LONGEST_KEPT = timedelta(days=36500)
 # DynamoDB deletes nothing whose time was over so long ago: it takes it for a mistake.
 TOO_LONG_AGO = timedelta(days=5 * 365)
 
-MADE_VISIBLE = "put where people look for it, with a reason"
+MADE_VISIBLE = Message("doctor.made-visible")
 
 Progress = Callable[[str, int], None]
 
@@ -93,36 +93,36 @@ class Doctor:
             for key in row.own_files:
                 files.keep(key)
         except Exception as error:  # noqa: BLE001  one mail's files must not end the inspection
-            sentence = f"Its files could not be kept ({type(error).__name__}): they may expire."
+            sentence = Message("doctor.files", kind=type(error).__name__)
             yield Finding(table, row.id, "files", sentence)
 
     def _unsent(self, item: Item, who: str, repair: bool) -> Iterator[Finding]:  # noqa: FBT001  one of two looks
         row, mail_id = Row(item), str(item["id"])
         if missing := lost(item):
             done = repair and explain(self.store, Stamp(self.clock(), who, self.language), mail_id, None)
-            sentence = f"Neither an index nor a doorbell finds it: its {missing} is missing or odd."
+            sentence = Message("doctor.lost", missing=missing)
             yield Finding(OUTBOX, mail_id, "lost", sentence, MADE_VISIBLE if done else "")
         elif row.status is Status.PENDING and (why := self._unheard(row)):
-            yield Finding(OUTBOX, mail_id, "unheard", f"PENDING, but {why}. `outbox resend` rings again.")
+            yield Finding(OUTBOX, mail_id, "unheard", why)
         yield from _odd_attachments(OUTBOX, item)
 
-    def _unheard(self, row: Row) -> str:
-        """Say why a PENDING row will not go by itself; nothing while its doorbell may still be heard."""
+    def _unheard(self, row: Row) -> Message | None:
+        """Say why a PENDING row will not go by itself; None while its stream event may still come."""
         now = self.clock()
         if row.due_at is None or not places.is_lane(row.item.get("lane")):
             young = row.created_at is not None and now - row.created_at < LATE
-            return "" if young else "dispatch would never find it: it has no due_at or no lane"
+            return None if young else Message("doctor.no-due-time")
         late = now - row.due_at
-        return f"nobody looked at it since {clock.text(row.due_at)}: is dispatch running?" if late > LATE else ""
+        return Message("doctor.overdue", due_at=clock.text(row.due_at)) if late > LATE else None
 
     def _finished(self, item: Item, _who: str, repair: bool) -> Iterator[Finding]:  # noqa: FBT001  as above
         item_id = str(item["id"])
         if item_id.startswith(places.COPY) and self._is_orphan(item):
             done = self._erased(item_id) if repair else ""
-            yield Finding(HISTORY, item_id, "orphan", "It stands for a mail that is not in history.", done)
+            yield Finding(HISTORY, item_id, "orphan", Message("doctor.orphan"), done)
             return
         if wrong := self._never_expires(item):
-            sentence = f"DynamoDB would never delete it: its expires_at {wrong}."
+            sentence = Message("doctor.never-expires", wrong=wrong)
             yield Finding(HISTORY, item_id, "never expires", sentence, self._mended(item) if repair else "")
         yield from _odd_attachments(HISTORY, item)
 
@@ -131,18 +131,18 @@ class Doctor:
         over = expired(item, self.clock())
         return not over and self.store.get_finished(places.owner(str(item["id"]))) is None
 
-    def _never_expires(self, item: Item) -> str:
+    def _never_expires(self, item: Item) -> Message | None:
         value, now = item.get("expires_at"), self.clock()
         if value is None:
-            return "is missing"
+            return Message("expires.missing")
         if isinstance(value, bool) or not isinstance(value, int):
-            return f"is {shorten(repr(value), 40)}, not a whole number of seconds"
+            return Message("expires.no-number", value=shorten(repr(value), 40))
         if value >= MILLISECONDS:
-            return f"is {value}: milliseconds, not seconds"
+            return Message("expires.milliseconds", value=value)
         if value > (now + LONGEST_KEPT).timestamp():
-            return f"is {value}, more than a hundred years from now"
+            return Message("expires.far", value=value)
         long_ago = value < (now - TOO_LONG_AGO).timestamp()
-        return f"is {value}, so long ago that DynamoDB takes it for a mistake" if long_ago else ""
+        return Message("expires.long-ago", value=value) if long_ago else None
 
     def _mended(self, item: Item) -> str:
         moment = self._end(item)
@@ -151,7 +151,7 @@ class Doctor:
             self.store.annotate(str(item["id"]), patch, seen(item, "expires_at", "finished_at"))
         except Lost:
             return ""
-        return f"expires at {clock.text(moment)}"
+        return Message("doctor.expires", at=clock.text(moment))
 
     def _end(self, item: Item) -> datetime:
         """Say when it should be deleted: as it meant to say, else as any row; what is long over, now."""
@@ -162,7 +162,7 @@ class Doctor:
 
     def _erased(self, item_id: str) -> str:
         self.store.erase(item_id)
-        return "erased"
+        return Message("doctor.erased")
 
 
 def _meant(value: object) -> datetime | None:
@@ -185,7 +185,7 @@ def _odd_attachments(table: str, item: Mapping[str, Any]) -> Iterator[Finding]:
     parts = listed if isinstance(listed, list) else [listed]
     odd = [part for part in parts if not (isinstance(part, Mapping) and _has_content(part))]
     if odd:
-        sentence = f"{len(odd)} of its attachments name no file and hold none."
+        sentence = Message("doctor.attachments", number=len(odd))
         yield Finding(table, str(item["id"]), "attachment", sentence)
 
 

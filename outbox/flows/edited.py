@@ -5,6 +5,7 @@ from typing import Any
 
 from outbox.core.errors import InvalidMail, Problem, RowBroken
 from outbox.core.mail import BODY, FIELDS, Mail
+from outbox.core.message import Message
 from outbox.core.row import Row, mail_of
 from outbox.core.text import shorten
 
@@ -16,13 +17,14 @@ def check_editable(changes: Mapping[str, Any]) -> None:
     """Refuse to change what is no field, or lies in the bucket. Raises `InvalidMail` naming each."""
     wrong = [name for name in changes if name not in EDITABLE]
     if wrong:
-        raise InvalidMail([Problem(name, f"cannot be edited; these can: {', '.join(EDITABLE)}") for name in wrong])
+        rule = Message("rule.not-editable", fields=", ".join(EDITABLE))
+        raise InvalidMail([Problem(name, rule) for name in wrong])
 
 
 def changed(row: Row, changes: Mapping[str, Any]) -> Mail:
     """Give the mail as a person changes it. Raises `InvalidMail` naming all that is wrong, on the whole mail."""
     cleared = [name for name in BODY if "body" in row.item and name in changes and changes[name] in NOTHING]
-    problems = [Problem(name, "lies in the bucket, where it can be replaced but not taken away") for name in cleared]
+    problems = [Problem(name, Message("rule.body-cleared")) for name in cleared]
     whole = {name: value for name, value in {**row.item, **changes}.items() if value not in NOTHING}
     if whole.pop("body", None) is not None:
         # The texts are not at hand and not touched; those on the row win over them when the mail is sent.

@@ -10,6 +10,7 @@ from typing import Any
 
 from outbox.core import places
 from outbox.core.errors import FileLost, InvalidRequest, RowBroken
+from outbox.core.message import Message
 from outbox.core.ports import Clock, Files, Page, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import PROBLEMS
@@ -47,8 +48,7 @@ def unsent(store: Store, meant: Where) -> Iterator[Row]:
 def finished(store: Store, clock: Clock, sought: Sought) -> Iterator[Row]:
     """Go through history, the latest first: by a whole address, or by days. Raises `InvalidRequest`."""
     if sought.to and "@" not in sought.to:
-        message = f"history is asked by a whole address, not by {sought.to!r}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.whole-address", written=repr(sought.to)))
     first, last = _days(sought, clock)
     now = clock()
     rows = once(map(Row, _to(store, sought.to) if sought.to else _between(store, first, last)))
@@ -97,8 +97,7 @@ def _days(sought: Sought, clock: Clock) -> tuple[date, date]:
     back = MOST_DAYS - 1 if sought.to else 1
     first = utc_date("from", sought.since) if sought.since else last - timedelta(days=back)
     if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
-        message = f"from {first} until {last} is no span of 1 to {MOST_DAYS} days"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.days", first=first, last=last, most=MOST_DAYS))
     return first, last
 
 

@@ -22,6 +22,7 @@ from outbox.core import limits, places
 from outbox.core.attachment import Attachment, S3Object, StoredFile, prefix
 from outbox.core.errors import FileLost, InvalidMail, Problem, RowBroken
 from outbox.core.mail import BODY, Mail
+from outbox.core.message import Message
 from outbox.core.ports import Files
 from outbox.core.row import Row
 
@@ -117,7 +118,7 @@ def complete(files: Readable, row: Row) -> Row:
     if stored is None or row.item.keys() >= set(BODY):
         return row
     if stored.size > LARGEST_BODY:
-        raise RowBroken("body.size", f"is {stored.size}; at most {LARGEST_BODY} are allowed")
+        raise RowBroken("body.size", Message("rule.body-size", size=stored.size, most=LARGEST_BODY))
     with closing(verified(files, stored, TEXTS)) as stream:
         parts = _parts(stream.read())
     on_row = {name: part for name, part in row.item.items() if name != "body"}
@@ -143,7 +144,7 @@ def opened(files: Readable, mail: Mail) -> Iterator[Mail]:
 def _check(mail: Mail, bounds: Bounds) -> None:
     """Refuse what is known to be too much before anything is put."""
     if len(mail.attachments) > bounds.count:
-        rule = f"{len(mail.attachments)} files; at most {bounds.count} are allowed"
+        rule = Message("rule.files", number=len(mail.attachments), most=bounds.count)
         raise InvalidMail([Problem("attachments", rule)])
     left = bounds.bytes
     for attachment in mail.attachments:
@@ -236,17 +237,18 @@ def _parts(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         parts = None
     if not isinstance(parts, dict) or not parts.keys() <= set(BODY):
-        raise RowBroken("body", "names a file that holds no texts of a mail")
+        raise RowBroken("body", Message("rule.body-not-texts"))
     return parts
 
 
 def _too_large(name: str, bounds: Bounds) -> InvalidMail:
-    rule = f"with {name!r} the files are larger than the {bounds.bytes} bytes that are allowed in all"
+    rule = Message("rule.files-bytes", name=repr(name), most=bounds.bytes)
     return InvalidMail([Problem("attachments", rule)])
 
 
 def _unreadable(name: str, error: OSError) -> InvalidMail:
-    return InvalidMail([Problem("attachments", f"{name!r} cannot be read: {error.strerror or error}")])
+    rule = Message("rule.file-unreadable", name=repr(name), said=error.strerror or str(error))
+    return InvalidMail([Problem("attachments", rule)])
 
 
 class _Bounded:

@@ -6,13 +6,15 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from outbox.core import places
+from outbox.core.codes import ErrorCode
 from outbox.core.errors import InvalidRequest, NotFound
+from outbox.core.message import Message
 from outbox.core.ports import Clock, Page, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import DUE, FINISHED, IN_FLIGHT, PROBLEMS, Status
 
 # The word by which the sender says that a mail's recipient is on the suppression list.
-SUPPRESSED = "suppressed"
+SUPPRESSED = ErrorCode.SUPPRESSED
 PAGE = 100
 MOST = 10_000
 
@@ -55,8 +57,7 @@ class Find:
         """
         check_limit(limit)
         if wanted.status is not None and wanted.status not in FINISHED and (wanted.day or wanted.delivery_id):
-            message = f"day and delivery_id are asked of history, where nothing is {wanted.status}"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.history-only", status=wanted.status))
         rows = (Row(item) for item in self._candidates(wanted))
         now = self.clock()
         return list(islice(once(row for row in rows if wanted.matches(row) and not expired(row.item, now)), limit))
@@ -135,8 +136,7 @@ def expired(item: Item, now: datetime) -> bool:
 def check_limit(limit: int) -> None:
     """Refuse a list longer than anybody reads. Raises `InvalidRequest`."""
     if not 1 <= limit <= MOST:
-        message = f"limit must be from 1 to {MOST:,}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.limit", most=MOST))
 
 
 def utc_date(name: str, written: str) -> date:
@@ -144,8 +144,7 @@ def utc_date(name: str, written: str) -> date:
     try:
         return datetime.strptime(written, "%Y-%m-%d").date()  # noqa: DTZ007  a date has no zone
     except ValueError:
-        message = f"{name} must be a date of the form YYYY-MM-DD (UTC)"
-        raise InvalidRequest(message) from None
+        raise InvalidRequest(Message("request.date", field=name)) from None
 
 
 def everything(page_of: Callable[[str | None], Page]) -> Iterator[Item]:

@@ -6,23 +6,24 @@ leaves the address findable until its last write, so that a second run completes
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from outbox.core import clock, places
 from outbox.core.change import Patch, seen
+from outbox.core.codes import EventCode
 from outbox.core.errors import InvalidRequest, Lost, TooLarge
+from outbox.core.message import Language, Message, render
 from outbox.core.ports import Clock, Files, Store, Suppressions
 from outbox.core.row import Event, Item, Row
+from outbox.core.transitions import Stamp
 from outbox.flows.find import PAGE, Find, everything
 from outbox.flows.history import bounces_of
 from outbox.flows.support import check_who
 
 TRIES = 5
 FORGOTTEN = "forgotten"
-REASON = "What it said and to whom was forgotten on request."
-BUSY = "it keeps changing"
-FULL = "there is no room on it to note this; delete the mail by hand"
+REASON = Message("finished.erased")
+BUSY, FULL = Message("erasure.busy"), Message("erasure.full")
 # What stays of a forgotten mail: nothing of it says who got it or what was in it.
 KEPT = frozenset(
     """
@@ -32,11 +33,11 @@ KEPT = frozenset(
 )
 FACTS = frozenset({"at", "who", "what", "was", "times", "since", "claimed_at", "delivery_id", "of", "resent_as"})
 BEYOND = (
-    "Point-in-time backups of the tables keep it for up to 35 days; a restore brings it back, so forget it again then.",
-    "The mail API keeps its own records for 62 days, and its own stop list.",
-    "Not found: mails whose address was corrected before they went, what other mails say, bounces nobody could read.",
-    "A bounce that comes after this is written down again; forget the address again then.",
-    "Log lines hold ids of mails and no address.",
+    Message("erasure.backups"),
+    Message("erasure.provider"),
+    Message("erasure.not-found"),
+    Message("erasure.later-bounces"),
+    Message("erasure.logs"),
 )
 
 
@@ -68,6 +69,7 @@ class Forget:
     suppressions: Suppressions
     files: Files
     clock: Clock
+    language: Language = "en"
 
     def __call__(self, address: str, who: str, *, dry_run: bool = False) -> Report:
         """Forget an address; with `dry_run` only tell what would be done. Raises `InvalidRequest`.
@@ -77,7 +79,7 @@ class Forget:
         check_who(who)
         report = Report(_email(address), dry_run)
         before = self._unsent(report.address)
-        run = _Run(self.store, self.files, self.clock, who, report)
+        run = _Run(self.store, self.files, self.clock, who, report, self.language)
         # All ids first: what is changed leaves the very index that is being read.
         for item_id in [str(item["id"]) for item in self._everything(report.address)]:
             run.forget(item_id)
@@ -113,6 +115,7 @@ class _Run:
     clock: Clock
     who: str
     report: Report
+    language: Language
 
     def forget(self, item_id: str) -> None:
         """Do for an item what its kind asks for."""
@@ -146,12 +149,13 @@ class _Run:
         own = row.own_files
         failed = self.files.delete(own) if own and not self.report.dry_run else {}
         if failed:
-            self.report.left[row.id] = f"{len(failed)} of its files: {', '.join(sorted(set(failed.values())))}"
+            answers = ", ".join(sorted(set(failed.values())))
+            self.report.left[row.id] = Message("erasure.files", number=len(failed), answers=answers)
             return
         for copy in places.copies(row.item):
             self._erase(copy["id"])
         self._silence(row)
-        self._annotate(row, blanked(row, self.report.address, self.clock(), self.who))
+        self._annotate(row, blanked(row, self.report.address, self._stamp()))
         self.report.files += len(own)
         self._tell(row.id, self.report.mails)
 
@@ -164,7 +168,7 @@ class _Run:
 
     def _take_out(self, row: Row) -> None:
         """Take the address out of somebody else's mail."""
-        patch = without(row, self.report.address, self.clock(), self.who)
+        patch = without(row, self.report.address, self._stamp())
         if patch is not None:
             self._annotate(row, patch)
             self._tell(row.id, self.report.copies)
@@ -173,6 +177,9 @@ class _Run:
         if not self.report.dry_run:
             # A row of before there were revisions may be edited by hand: what is dropped was seen.
             self.store.annotate(row.id, patch, seen(row.item, "revision", "recipient"))
+
+    def _stamp(self) -> Stamp:
+        return Stamp(self.clock(), self.who, self.language)
 
     def _erase(self, item_id: str) -> None:
         if not self.report.dry_run:
@@ -185,21 +192,21 @@ class _Run:
             self.report.named.append(mail_id)
 
 
-def blanked(row: Row, email: str, now: datetime, who: str) -> Patch:
+def blanked(row: Row, email: str, stamp: Stamp) -> Patch:
     """Keep of a mail only the facts that name nobody."""
     kept = {name for name in KEPT & row.item.keys() if name == "id" or not mentions(row.item[name], email)}
     events = [_facts(event, email) for event in row.timeline]
     assign = {
         "revision": row.revision + 1,
         "recipient": FORGOTTEN,
-        "forgotten_at": clock.text(now),
-        "reason": REASON,
-        "timeline": Row({"timeline": events}).with_event(now, who, FORGOTTEN),
+        "forgotten_at": clock.text(stamp.now),
+        "reason": render(REASON, stamp.language),
+        "timeline": Row({"timeline": events}).with_event(stamp.now, stamp.who, EventCode.ERASED),
     }
     return Patch(assign, frozenset(row.item.keys() - kept - assign.keys()))
 
 
-def without(row: Row, email: str, now: datetime, who: str) -> Patch | None:
+def without(row: Row, email: str, stamp: Stamp) -> Patch | None:
     """Take an address that only got a copy out of a mail; None when nothing of it is there."""
     changed: dict[str, Any] = {}
     for name in ("cc", "bcc", "left_out"):
@@ -207,14 +214,16 @@ def without(row: Row, email: str, now: datetime, who: str) -> Patch | None:
             changed[name] = _taken_out(row.item[name], email)
     told = [event for event in row.timeline if mentions(event, email)]
     changed = {name: value for name, value in changed.items() if value != row.item[name]}
+    if mentions(row.item.get("details"), email):
+        changed["details"] = {}
     if mentions(row.reason, email):
-        changed["reason"] = REASON
+        changed["reason"] = render(REASON, stamp.language)
     if not changed and not told:
         return None
     events = [_facts(event, email) if event in told else event for event in row.timeline]
     assign = {name: value for name, value in changed.items() if value}
     assign |= {"revision": row.revision + 1}
-    assign |= {"timeline": Row({"timeline": events}).with_event(now, who, "a copy's address forgotten")}
+    assign |= {"timeline": Row({"timeline": events}).with_event(stamp.now, stamp.who, EventCode.COPY_ERASED)}
     return Patch(assign, frozenset(changed.keys() - assign.keys()))
 
 
@@ -248,6 +257,5 @@ def _is_of(part: object, email: str) -> bool:
 def _email(address: str) -> str:
     email = places.recipient(address) if isinstance(address, str) else ""
     if "@" not in email:
-        message = f"{address!r} is no address; name the whole one"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.no-address", written=repr(address)))
     return email

@@ -17,6 +17,7 @@ from datetime import date
 from typing import Any, Generic, TypeVar
 
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.places import INDEXES, Index
 from outbox.core.ports import Store
 from outbox.core.row import Item
@@ -212,14 +213,13 @@ class _Walk:
 
 def no_place() -> InvalidRequest:
     """Make the error for a token that nobody was given for this question."""
-    return InvalidRequest("page: is none of this list; begin again with the first one")
+    return InvalidRequest(Message("request.page"))
 
 
 def check_size(size: int) -> None:
     """Refuse a page longer than anybody reads. Raises `InvalidRequest`."""
     if not 1 <= size <= MOST_SHOWN:
-        message = f"size must be from 1 to {MOST_SHOWN}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.size", most=MOST_SHOWN))
 
 
 def _gather(

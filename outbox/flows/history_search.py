@@ -8,6 +8,7 @@ from functools import partial
 
 from outbox.core import places
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.ports import Store
 from outbox.core.row import Item, Row
 from outbox.core.states import FINISHED, Status
@@ -66,11 +67,9 @@ class Sought:
     def days(self, today: date) -> Days | None:
         """Give the days in question, None for all of them. Raises `InvalidRequest` for what history cannot answer."""
         if self.status is not None and self.status not in FINISHED:
-            message = f"nothing in history is {self.status}; SENT and CANCELLED live there"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.history-state", status=self.status))
         if self.to and "@" not in self.to:
-            message = f"history is asked by a whole address, not by {self.to!r}"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.whole-address", written=repr(self.to)))
         by_something = bool(self.mail_id or self.to or self.delivery_id)
         if by_something and not (self.since or self.until):
             return None
@@ -78,8 +77,7 @@ class Sought:
         back = MOST_DAYS - 1 if by_something else 1
         first = utc_date("since", self.since) if self.since else date.fromordinal(max(1, last.toordinal() - back))
         if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS) or first < FIRST_DAY or last > LAST_DAY:
-            message = f"from {first} until {last} is no span of 1 to {MOST_DAYS} days"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.days", first=first, last=last, most=MOST_DAYS))
         return first, last
 
 

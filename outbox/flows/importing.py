@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from outbox.core import places
+from outbox.core import limits, places
 from outbox.core.attachment import Attachment
 from outbox.core.errors import InvalidMail, InvalidRequest, Problem
 from outbox.core.mail import ListUnsubscribe, Mail
+from outbox.core.message import Message, message_of
 from outbox.flows.columns import CODE, Columns
 from outbox.flows.support import aware
 
@@ -160,25 +161,23 @@ class _Parts:
         value = self.values.get(name, "")
         if isinstance(value, str):
             return value
-        self._wrong(name, f"must be text, not {type(value).__name__}")
+        self._wrong(name, limits.must_be("type.text", type(value).__name__))
         return ""
 
     def several(self, name: str) -> list[str]:
         value = self.values.get(name, "")
         listed = value.split(";") if isinstance(value, str) else value
         if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-            self._wrong(name, "must be text, or a list of texts")
+            self._wrong(name, Message("import.texts"))
             return []
         return [each.strip() for each in listed if each.strip()]
 
     def recipient(self) -> str:
         to = self.one("to")
         if not to:
-            self._wrong("to", "is empty; every row needs a recipient")
+            self._wrong("to", Message("import.no-recipient"))
         elif ";" in to and to.count("@") > 1:
-            self._wrong(
-                "to", "holds several addresses; a mail has one recipient, so give each a row, or use cc and bcc"
-            )
+            self._wrong("to", Message("import.several-recipients"))
         return to
 
     def key(self) -> str:
@@ -186,7 +185,7 @@ class _Parts:
         try:
             return places.check_key(key) if key else ""
         except InvalidRequest as error:
-            self._wrong("key", str(error))
+            self._wrong("key", message_of(error))
             return ""
 
     def moment(self) -> datetime | None:
@@ -194,7 +193,7 @@ class _Parts:
         try:
             return aware(datetime.fromisoformat(written.strip())) if written else None
         except (ValueError, InvalidRequest):
-            self._wrong("send_at", "is no time with a time zone; this is one: 2026-01-31T09:00+09:00")
+            self._wrong("send_at", Message("import.moment"))
             return None
 
     def codes(self) -> dict[str, str]:

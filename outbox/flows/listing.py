@@ -16,6 +16,7 @@ from typing import Any
 
 from outbox.core import clock, places, states
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.places import INDEXES, Index
 from outbox.core.ports import LONG_AGO, NEVER, Store
 from outbox.core.row import Item, Row
@@ -57,12 +58,11 @@ class Filter:
     def __post_init__(self) -> None:
         """Refuse what no list can show. Raises `InvalidRequest`."""
         if not self.states or not (self.states <= NEEDS_A_PERSON or self.states <= WAITS):
-            one, other = (", ".join(sorted(group)) for group in (NEEDS_A_PERSON, WAITS))
-            message = f"state: a list shows any of {one}, or any of {other}"
-            raise InvalidRequest(message)
+            some, others = (", ".join(sorted(group)) for group in (NEEDS_A_PERSON, WAITS))
+            raise InvalidRequest(Message("request.states", some=some, others=others))
         if self.since and self.until and self.since > self.until:
-            message = f"since: {clock.text(self.since)} is after until, {clock.text(self.until)}"
-            raise InvalidRequest(message)
+            since, until = clock.text(self.since), clock.text(self.until)
+            raise InvalidRequest(Message("request.since", since=since, until=until))
 
     @property
     def where(self) -> Where | None:
@@ -160,8 +160,7 @@ class Listing:
         meanwhile are left out. Raises `InvalidRequest`, also for a token that is none of this list.
         """
         if not 1 <= size <= MOST:
-            message = f"size: must be from 1 to {MOST}"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.size", most=MOST))
         place = place_of(after, wanted) if after else Place(_name(wanted))
         entries = _merged(wanted, self._ask(wanted, place), place, size + 1)
         return self._page(wanted, entries, place, size)
@@ -214,8 +213,7 @@ def place_of(token: str, wanted: Filter) -> Place:
     """Read a place in a list that a stranger may have written. Raises `InvalidRequest`."""
     said = _unwrapped(token)
     if not _is_place(said, wanted):
-        message = "page: is none of this list; begin again with the first one"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.page"))
     name, at, last = said
     return Place(name, at, last)
 

@@ -2,31 +2,28 @@
 
 from collections.abc import Callable, Mapping
 
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.states import Status
 
-SENTENCES: Mapping[Status | None, str] = {
-    Status.PENDING: "It goes within moments.",
-    Status.WAITING: "It goes by itself when it is due.",
-    Status.SENDING: "It is just being sent; nothing can be changed now.",
-    Status.CHECKING: "It is being looked up in the mail API's records.",
-    Status.FAILED: "It waits for a person; it never goes by itself.",
-    Status.UNKNOWN: (
-        "It may have been sent; it never goes by itself. Look in the mail API's records, then confirm that it was "
-        "sent, or send it again."
-    ),
-    Status.HELD: "It is put aside; it never goes by itself.",
-    Status.SENT: "The mail API took it. Nothing is left to do.",
-    Status.CANCELLED: "It was called back and not sent.",
-    None: "Its state is none the service knows; the service leaves it alone.",
+CODES: Mapping[Status | None, str] = {
+    Status.PENDING: "next.pending",
+    Status.WAITING: "next.waiting",
+    Status.SENDING: "next.sending",
+    Status.CHECKING: "next.checking",
+    Status.FAILED: "next.failed",
+    Status.UNKNOWN: "next.unknown",
+    Status.HELD: "next.held",
+    Status.SENT: "next.sent",
+    Status.CANCELLED: "next.cancelled",
+    None: "next.no-state",
 }
 
 
-def outlook(row: Row, moment: Callable[[object], str] = str) -> str:
+def outlook(row: Row, moment: Callable[[object], str] = str) -> Message:
     """Say what happens to a mail next; `moment` writes the times in it for whoever reads it."""
-    said = SENTENCES[row.status]
     if row.status is not Status.CHECKING or "check_until" not in row.item:
-        return said
-    then = "sent again" if row.item.get("on_unknown") == "resend" else "UNKNOWN and waits for a person"
-    looks = f"{said[:-1]} until {moment(row.item['check_until'])}; next at {moment(row.item.get('due_at', ''))}."
-    return f"{looks} Found, it is SENT; not found by then, it is {then}."
+        return Message(CODES[row.status])
+    times = {"until": moment(row.item["check_until"]), "due_at": moment(row.item.get("due_at", ""))}
+    resends = row.item.get("on_unknown") == "resend"
+    return Message("next.checking-resend", **times) if resends else Message("next.checking-hold", **times)

@@ -8,7 +8,7 @@ import structlog
 from outbox.core.address import key
 from outbox.core.errors import AlreadySent, OutOfReach, Suppressed
 from outbox.core.mail import Mail
-from outbox.core.message import Message
+from outbox.core.message import Language, Message, render, stored
 from outbox.core.ports import Checks, Clock
 from outbox.core.row import Row
 from outbox.flows.files import Readable, opened
@@ -18,8 +18,8 @@ from outbox.flows.suppression import sentences
 log = structlog.get_logger()
 
 
-def check_recipients(row: Row, mail: Mail, checks: Checks, clock: Clock) -> tuple[Row, Mail]:
-    """Give the mail as it may go, without suppressed copies; and the row, noting who is left out. One read.
+def check_recipients(row: Row, mail: Mail, checks: Checks, clock: Clock, language: Language = "en") -> tuple[Row, Mail]:
+    """Give the mail as it may go, without suppressed copies; and the row, noting who is left out and why. One read.
 
     Raises `AlreadySent` for a mail that history has, `Suppressed` when its recipient gets no mail, `OutOfReach` when
     the tables do not answer: not to know is not to be allowed.
@@ -31,7 +31,7 @@ def check_recipients(row: Row, mail: Mail, checks: Checks, clock: Clock) -> tupl
         raise OutOfReach(Message("tables-unavailable", kind=type(error).__name__)) from error
     if there is not None:
         raise AlreadySent(there)
-    return _without_suppressed(row, mail, sentences(entries, clock()))
+    return _without_suppressed(row, mail, sentences(entries, clock()), language)
 
 
 def open_files(mail: Mail, files: Readable, stack: ExitStack) -> Mail:
@@ -40,16 +40,16 @@ def open_files(mail: Mail, files: Readable, stack: ExitStack) -> Mail:
         return stack.enter_context(opened(files, mail))
 
 
-def _without_suppressed(row: Row, mail: Mail, reasons: Mapping[str, Message]) -> tuple[Row, Mail]:
+def _without_suppressed(row: Row, mail: Mail, reasons: Mapping[str, Message], language: Language) -> tuple[Row, Mail]:
     # What an earlier try, or a person, noted there is not so any more.
     row = Row({name: value for name, value in row.item.items() if name != "left_out"})
     to = key(mail.to.email)
     if to in reasons and row.item.get("send_anyway") != to:
         raise Suppressed(Message("suppressed", address=mail.to.email, why=reasons[to]))
     left_out = [
-        {"address": address.email, "reason": str(reasons[key(address.email)])}
+        {"address": address.email, "reason": render(why, language), "details": stored(why)}
         for address in (*mail.cc, *mail.bcc)
-        if key(address.email) in reasons
+        if (why := reasons.get(key(address.email)))
     ]
     if not left_out:
         return row, mail

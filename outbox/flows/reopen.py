@@ -5,6 +5,7 @@ from collections.abc import Callable
 from outbox.core import places, transitions
 from outbox.core.change import CheckedRow, seen
 from outbox.core.errors import ChangedMeanwhile, Lost, NotFound, TooLarge, WrongState
+from outbox.core.message import Message
 from outbox.core.ports import Store
 from outbox.core.row import Event, Item, Row
 from outbox.core.transitions import Stamp
@@ -34,10 +35,10 @@ def _cancelled(store: Store, mail_id: str) -> Row:
     # Where somebody else reopens it between the two reads, the second look sees it in the outbox.
     for _ in range(2 if places.is_mail(mail_id) else 0):
         if (unsent := store.get(mail_id)) is not None:
-            raise WrongState(mail_id, _word(unsent), "reopened", "it is in the outbox already")
+            raise WrongState(mail_id, _word(unsent), Message("cannot.reopened"), Message("why.in-outbox"))
         if (finished := store.get_finished(mail_id)) is not None:
             if why := transitions.why_not_reopened(Row(finished)):
-                raise WrongState(mail_id, _word(finished), "reopened", why)
+                raise WrongState(mail_id, _word(finished), Message("cannot.reopened"), why)
             return Row(finished)
     raise NotFound(mail_id)
 
@@ -78,4 +79,4 @@ def _now(store: Store, mail_id: str) -> Item:
 
 
 def _word(item: Item) -> str:
-    return str(item.get("status", "without a state"))
+    return str(item.get("status", ""))

@@ -20,7 +20,7 @@ from outbox.core.change import CheckedRow, Patch
 from outbox.core.codes import ErrorCode, EventCode
 from outbox.core.errors import AlreadyThere, RowBroken, TooLarge
 from outbox.core.mail import FIELDS
-from outbox.core.message import Language
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Store
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import FINISHED, Status, parse
@@ -122,7 +122,8 @@ class IntoHistory:
 
 def held(row: Row, error: ErrorCode, source: str, stamp: Stamp, what: EventCode) -> Patch:
     """Hold a row of a copy, whatever its state, with a word on where it comes from."""
-    word = shorten(str(row.item.get("status", "without a state")), LONGEST_WORD)
+    status = row.item.get("status")
+    word = shorten(str(status), LONGEST_WORD) if status else Message("status.none")
     details = {"source": source, "date": clock.text(stamp.now)[:10], "who": stamp.who, "status": word}
     return transitions.restored(row, error, details, stamp, what)
 

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 from outbox.core.codes import IN_DOUBT
 from outbox.core.errors import InvalidRequest, RowBroken
+from outbox.core.message import Message
 from outbox.core.row import Item, Row, same_mail
 from outbox.core.states import IN_FLIGHT, Status
 
@@ -118,11 +119,9 @@ class Walk:
 
     def __init__(self, source: Source, segments: int = 8, rate: float | None = None) -> None:
         if not 1 <= segments <= MOST_SEGMENTS:
-            message = f"segments must be from 1 to {MOST_SEGMENTS}"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.segments", most=MOST_SEGMENTS))
         if rate is not None and not 0 < rate < math.inf:
-            message = "rate must be more than 0 rows a second"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.rate"))
         self.source, self.segments = source, segments
         # A page is no more than a second's rows, so that a small rate is kept evenly.
         self.limit = max(1, min(PAGE, int(rate / segments))) if rate else PAGE

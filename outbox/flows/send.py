@@ -128,7 +128,7 @@ class Sender:
         """Give how the try of a claimed row ends, and the row as the call saw it: who was left out stands on it."""
         try:
             mail = self._read(row)
-            row, mail = check_recipients(row, mail, self.checks, self.clock)
+            row, mail = check_recipients(row, mail, self.checks, self.clock, self.language)
             mail = open_files(mail, self._files_in_time(row, deadline), files_open)
             request = self._encode(mail)
             slot = self._slot_still_to_come(mail, slot)

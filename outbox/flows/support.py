@@ -19,7 +19,7 @@ from outbox.core.errors import (
     MissingSettings,
     WrongState,
 )
-from outbox.core.message import Language
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Files, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Event, Row
@@ -63,16 +63,17 @@ class Support:
             if not anyway:
                 return _obeying(transitions.pending(row, self._stamp(who), EventCode.RESENT))
             if row.status is not Status.FAILED or row.error != SUPPRESSED:
-                why = "only a mail that FAILED because its recipient is suppressed is"
-                raise WrongState(row.id, _word(row), "sent anyway", why)
+                why = Message("why.only-suppressed")
+                raise WrongState(row.id, _word(row), Message("cannot.sent-anyway"), why)
             rings = transitions.pending(row, self._stamp(who), EventCode.RESENT_THOUGH_SUPPRESSED)
             return rings.also({ANYWAY: places.recipient(row.item.get("to", ""))})
 
-        return self._act(mail_id, who, "sent again", patch)
+        return self._act(mail_id, who, Message("cannot.resent"), patch)
 
     def hold(self, mail_id: str, who: str, note: str = "") -> Row:
         """Put a mail aside until a person releases it. Raises `NotFound`, `WrongState`."""
-        return self._act(mail_id, who, "held", lambda row: transitions.held(row, self._stamp(who), note))
+        what = Message("cannot.held")
+        return self._act(mail_id, who, what, lambda row: transitions.held(row, self._stamp(who), note))
 
     def release(self, mail_id: str, who: str, *, version: str = "") -> Row:
         """Let a held mail go: at its time if that is still to come, otherwise now. Raises as `resend`."""
@@ -80,19 +81,19 @@ class Support:
         def patch(row: Row) -> Patch:
             _check_version(row, version)
             if row.status is not Status.HELD:
-                raise WrongState(row.id, _word(row), "released", "only HELD mails are")
+                raise WrongState(row.id, _word(row), Message("cannot.released"), Message("why.only-held"))
             stamp = self._stamp(who)
             if row.send_at and row.send_at > stamp.now:
                 return transitions.scheduled(row, row.send_at, stamp, EventCode.RELEASED)
             return transitions.pending(row, stamp, EventCode.RELEASED)
 
-        return self._act(mail_id, who, "released", patch)
+        return self._act(mail_id, who, Message("cannot.released"), patch)
 
     def cancel(self, mail_id: str, who: str) -> Row:
         """Move a mail that was not sent to history as CANCELLED. Raises `NotFound`, `WrongState`."""
         check_who(who)
         for _ in range(TRIES):
-            row = self._movable(mail_id, "cancelled")
+            row = self._movable(mail_id, Message("cannot.cancelled"))
             finished = transitions.cancelled(row, self._stamp(who), self.keep)
             expect = seen(row.item, "revision", "status")
             try:
@@ -113,10 +114,10 @@ class Support:
         """Move an UNKNOWN mail to history because a person says it was sent. Raises as `resend`."""
         check_who(who)
         for _ in range(TRIES):
-            row = self._movable(mail_id, "confirmed as sent")
+            row = self._movable(mail_id, what := Message("cannot.confirmed"))
             _check_version(row, version)
             if row.status is not Status.UNKNOWN:
-                raise WrongState(mail_id, _word(row), "confirmed as sent", "only UNKNOWN mails are")
+                raise WrongState(mail_id, _word(row), what, Message("why.only-unknown"))
             finished = transitions.confirmed(row, delivery_id, self._stamp(who), self.keep)
             try:
                 finish(self.store, mail_id, seen(row.item, "revision", "status"), finished)
@@ -135,7 +136,7 @@ class Support:
         check_who(who)
         row = self.show(mail_id)
         if row.status not in FINISHED or not places.is_mail(row.id):
-            raise WrongState(mail_id, _word(row), "deleted", "only a mail in history is; cancel an unsent one first")
+            raise WrongState(mail_id, _word(row), Message("cannot.deleted"), Message("why.only-history"))
         if files and row.own_files:
             self._delete_files(row)
         for copy in places.copies(row.item):
@@ -163,7 +164,7 @@ class Support:
         """
         check_who(who)
         check_editable(changes)
-        row = self._movable(mail_id, "edited")
+        row = self._movable(mail_id, Message("cannot.edited"))
         if revision not in (None, row.revision) or version not in ("", row.version):
             raise ChangedMeanwhile(mail_id)
         fence = VERSIONED if version else ("revision", "status", *changes)
@@ -190,7 +191,7 @@ class Support:
     def _stamp(self, who: str) -> Stamp:
         return Stamp(self.clock(), who, self.language)
 
-    def _act(self, mail_id: str, who: str, what: str, patch_of: Callable[[Row], Patch]) -> Row:
+    def _act(self, mail_id: str, who: str, what: Message, patch_of: Callable[[Row], Patch]) -> Row:
         check_who(who)
         first = row = self._movable(mail_id, what)
         ours: list[Event] = []
@@ -210,10 +211,11 @@ class Support:
 
     def _delete_files(self, row: Row) -> None:
         if self.files is None:
-            raise MissingSettings(["OUTBOX_BUCKET"], "OUTBOX_BUCKET: is not set; the mail's files lie in that bucket.")
+            raise MissingSettings(["OUTBOX_BUCKET"], Message("bucket-missing"))
         if failed := self.files.delete(row.own_files):
-            why = f"{len(failed)} of its files cannot be deleted ({', '.join(sorted(set(failed.values())))})"
-            raise WrongState(row.id, _word(row), "deleted", why)
+            answers = ", ".join(sorted(set(failed.values())))
+            why = Message("why.files-kept", number=len(failed), answers=answers)
+            raise WrongState(row.id, _word(row), Message("cannot.deleted"), why)
 
     def _drop(self, row: Row, expect: Expect, who: str) -> Row:
         """Take a second row of a mail that history has out of the outbox; history tells who did it."""
@@ -228,32 +230,29 @@ class Support:
             raise ChangedMeanwhile(row.id) from lost
         return Row({**there, "timeline": timeline})
 
-    def _movable(self, mail_id: str, what: str) -> Row:
+    def _movable(self, mail_id: str, what: Message) -> Row:
         row = self.show(mail_id)
         if row.status in IN_FLIGHT:
-            raise WrongState(mail_id, _word(row), what, "it is just being sent; look again in a moment")
+            raise WrongState(mail_id, _word(row), what, Message("why.being-sent"))
         if row.status in FINISHED:
-            raise WrongState(mail_id, _word(row), what, "it has left the outbox")
+            raise WrongState(mail_id, _word(row), what, Message("why.left-outbox"))
         return row
 
 
 def aware(moment: datetime) -> datetime:
     """Take a moment with a time zone. Raises `InvalidRequest` for one without: nobody could tell which is meant."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        message = "send_at must be a datetime with a time zone"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.send-at-zone"))
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        message = "send_at is out of the range of times"
-        raise InvalidRequest(message) from None
+        raise InvalidRequest(Message("request.send-at-range")) from None
 
 
 def check_who(who: str) -> None:
     """Refuse to act for nobody, or under a name that would break a timeline. Raises `InvalidRequest`."""
     if not isinstance(who, str) or not 0 < len(who) <= LONGEST_WHO or bad_character(who):
-        message = f"who asks must be text of 1 to {LONGEST_WHO} characters without control characters"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.who", field=Message("asked.who"), least=1, most=LONGEST_WHO))
 
 
 def _check_version(row: Row, version: str) -> None:
@@ -273,4 +272,4 @@ def _then(first: Patch, second: Patch) -> Patch:
 
 
 def _word(row: Row) -> str:
-    return str(row.item.get("status", "without a state"))
+    return str(row.item.get("status", ""))

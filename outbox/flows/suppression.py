@@ -10,7 +10,7 @@ import structlog
 from outbox.core import suppression
 from outbox.core.address import Address, key
 from outbox.core.errors import InvalidMail, InvalidRequest
-from outbox.core.message import Message
+from outbox.core.message import Message, message_of
 from outbox.core.ports import Clock, Page, Suppressions
 from outbox.core.row import Item
 from outbox.core.text import bad_character
@@ -42,14 +42,13 @@ class SuppressionList:
     def entries(self, limit: int = 100, cursor: str | None = None) -> Page:
         """List entries in no order, also of addresses that are no longer, or not yet, suppressed."""
         if not 1 <= limit <= MOST:
-            message = f"limit must be 1 to {MOST}"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.limit", most=MOST))
         return self.suppressions.page(limit, cursor)
 
     def lift(self, email: str, who: str) -> bool:
         """Let an address get mail again; tell whether it was suppressed. Raises `InvalidRequest`."""
         address, now = _address(email), self.clock()
-        _check_text("who asks", who, LONGEST_WHO, least=1)
+        _check_text(Message("asked.who"), who, LONGEST_WHO, least=1)
 
         def change(entry: Item | None) -> dict[str, Any] | None:
             is_suppressed = entry is not None and suppression.suppressed(entry, now) is not None
@@ -60,11 +59,10 @@ class SuppressionList:
     def add(self, email: str, who: str, reason: str, until: datetime | None = None) -> Item:
         """Suppress an address, without end unless said; give its entry. Raises `InvalidRequest`."""
         address, now = _address(email), self.clock()
-        _check_text("who asks", who, LONGEST_WHO, least=1)
+        _check_text(Message("asked.who"), who, LONGEST_WHO, least=1)
         _check_text("reason", reason, suppression.LONGEST_REASON)
         if until is not None and (until.tzinfo is None or until <= now):
-            message = "until must be a datetime with a time zone, still to come"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.until"))
         new = suppression.by_hand(address, who, reason, now, until)
         self._change(address, lambda entry: _with_errors(entry, new))
         return new
@@ -77,8 +75,7 @@ class SuppressionList:
                 if new is not None:
                     log.info("suppression.changed")
                 return new
-        message = "The entry of this address keeps changing; try again in a moment."
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.suppression-busy"))
 
 
 class NoSuppression:
@@ -121,10 +118,9 @@ def _address(email: str) -> str:
     try:
         return key(Address(email.strip() if isinstance(email, str) else email).email)
     except InvalidMail as error:
-        raise InvalidRequest(str(error)) from None
+        raise InvalidRequest(message_of(error)) from None
 
 
 def _check_text(what: str, text: str, longest: int, *, least: int = 0) -> None:
     if not isinstance(text, str) or not least <= len(text) <= longest or bad_character(text):
-        message = f"{what} must be text of {least} to {longest} characters without control characters"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.who", field=what, least=least, most=longest))

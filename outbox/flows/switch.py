@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from outbox.core import clock
+from outbox.core.message import Message, read_back, stored
 from outbox.core.ports import Clock, Register
 from outbox.core.text import shorten
 
@@ -23,7 +24,10 @@ ENDS = (".", "!", "?", "。", "！", "？")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Whether the line is stopped: by whom, since when and why. `account` marks a stop that new credentials end."""
+    """Whether sending is stopped: by whom, since when and why. `account` marks a stop that new credentials end.
+
+    `reason` is a `Message` where the service stopped it, a person's own words where they did.
+    """
 
     stopped: bool = False
     reason: str = ""
@@ -47,7 +51,7 @@ class SharedSwitch:
             if self._known is None or not clock.recent(self._known[1], now, BELIEVED):
                 self._known = (self.state(), now)
             state = self._known[0]
-        return state.reason or "stopped without a reason" if state.stopped else None
+        return state.reason or Message("paused-without-reason") if state.stopped else None
 
     def forget(self) -> None:
         """Read the switch again when next asked; for the start of an invocation."""
@@ -62,6 +66,7 @@ class SharedSwitch:
     def pause(self, who: str, reason: str, account: str = "") -> State:
         """Stop all sending. The first reason is kept, but a person replaces a stop that would end itself."""
         new = {"stopped": True, "reason": shorten(reason, 500), "by": who, "at": clock.text(self._now())}
+        new |= {"details": stored(reason)} if isinstance(reason, Message) else {}
         return self._throw(
             new | ({"account": account} if account else {}),
             unless=lambda state: state.stopped and bool(account or not state.account),
@@ -101,13 +106,17 @@ class SharedSwitch:
 
 def sentence(reason: str, who: str) -> str:
     """Say why a person stops all sending, as a sentence: on the mails more follows. Who it was is reason enough."""
-    reason = " ".join(reason.split()) or f"paused by {who}"
+    reason = " ".join(reason.split())
+    if not reason:
+        return Message("paused-by", who=who)
     return reason if reason.endswith(ENDS) else f"{reason}."
 
 
 def _state(item: Mapping[str, Any]) -> State:
     stopped = item.get("stopped")
     broken = not isinstance(stopped, bool)
-    reason = "the switch was edited by hand and says neither on nor off" if broken else str(item.get("reason", ""))
+    details = item.get("details")
+    said = read_back(details) if isinstance(details, Mapping) else None
+    reason = Message("pause-unreadable") if broken else said or str(item.get("reason", ""))
     words = {name: str(item.get(name, "")) for name in ("by", "account")}
     return State(stopped is not False, reason, words["by"], clock.parse(item.get("at")), words["account"])

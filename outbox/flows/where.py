@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.ports import NEVER, Page, Store
 from outbox.core.row import Item, Row
 from outbox.core.states import PROBLEMS, Status
@@ -51,11 +52,10 @@ class Where:
     def __post_init__(self) -> None:
         """Refuse what no row that waits for a person can be. Raises `InvalidRequest`."""
         if self.status is not None and self.status not in PROBLEMS:
-            message = f"state: rows that are {self.status} wait for nobody; FAILED, UNKNOWN and HELD do"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.waits-for-nobody", status=self.status))
         if self.since and self.until and self.since > self.until:
-            message = f"since: {clock.text(self.since)} is after until, {clock.text(self.until)}"
-            raise InvalidRequest(message)
+            since, until = clock.text(self.since), clock.text(self.until)
+            raise InvalidRequest(Message("request.since", since=since, until=until))
 
     @property
     def state(self) -> Status:
@@ -136,15 +136,12 @@ def of(pairs: Iterable[str], ids: Iterable[str] = ()) -> Where:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if key not in KEYS or not equals:
-            message = f"{pair!r} is not KEY=VALUE with one of the keys {', '.join(KEYS)} and ids=@FILE"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.pair", written=repr(pair), keys=", ".join(KEYS)))
         if key in given or not value.strip():
-            message = f"{key}: is given twice" if key in given else f"{key}: is empty"
-            raise InvalidRequest(message)
+            raise InvalidRequest(Message("request.twice" if key in given else "request.empty", field=key))
         given[key] = value.strip()
     if "day" in given and given.keys() & {"since", "until"}:
-        message = "day: is since and until in one; give it alone"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.day"))
     return replace(_where(given), ids=tuple(dict.fromkeys(ids)))
 
 
@@ -191,15 +188,13 @@ def _where(given: Mapping[str, str]) -> Where:
 
 def _state(word: str) -> Status:
     if word.upper() not in PROBLEMS:
-        message = f"state: {word!r} is none that waits for a person; failed, unknown and held are"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.problem-state", written=repr(word)))
     return Status(word.upper())
 
 
 def _domain(written: str) -> str:
     if not DOMAIN.fullmatch(written):
-        message = f"domain: {written!r} is no whole domain; this is one: example.com"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.domain", written=repr(written)))
     return domain_of({"to": f"anybody@{written}"})
 
 
@@ -216,8 +211,7 @@ def _moment(key: str, written: str, *, last: bool = False) -> datetime | None:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    message = f"{key}: {written!r} is neither a UTC date (2026-01-31) nor a time with a zone (2026-01-31T09:00+09:00)"
-    raise InvalidRequest(message)
+    raise InvalidRequest(Message("request.moment", field=key, written=repr(written)))
 
 
 def _part(asked: str, written: object) -> bool:

@@ -20,6 +20,7 @@ from outbox.adapters.dynamodb import DynamoStore
 from outbox.adapters.files import S3Files
 from outbox.client import Outbox
 from outbox.core import clock
+from outbox.core.message import Language, event, event_reason
 from outbox.core.retention import Retention
 from outbox.core.row import Event, Row
 from outbox.core.states import FINISHED, Status
@@ -54,12 +55,12 @@ class Outcome:
         """The table it is in."""
         return "history" if self.row.status in FINISHED else "outbox"
 
-    @property
-    def story(self) -> str:
-        """What happened to it, with the reasons on the way."""
+    def story(self, language: Language) -> str:
+        """Tell what happened to it, with the reasons on the way."""
         *before, last = self.row.timeline or [{}]
         came_back = [f"bounced ({kind})" for kind in self.bounces]
-        return ", then ".join([*map(_told, before), str(last.get("what", "")), *came_back])
+        told = [_told(happened, language) for happened in before]
+        return ", then ".join([*told, event(last.get("what", ""), language), *came_back])
 
     def as_json(self) -> dict[str, Any]:
         """Give the same for a script."""
@@ -101,10 +102,10 @@ class Report:
         return [*mails, *(f"dispatch failed: {each}" for each in self.trouble)]
 
 
-def _told(event: Event) -> str:
-    what, reason = str(event.get("what", "")), str(event.get("reason", ""))
-    # «sent again» carries the reason it had before, which has been told by then.
-    return f"{what} ({reason})" if reason and "was" not in event else what
+def _told(happened: Event, language: Language) -> str:
+    what, why = event(happened.get("what", ""), language), event_reason(happened, language)
+    # What a person did carries the reason it had before, which has been told by then.
+    return f"{what} ({why})" if why and "was" not in happened else what
 
 
 def run(stack: LocalStack, say: Say) -> Report:

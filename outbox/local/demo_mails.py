@@ -7,6 +7,7 @@ from typing import Any
 
 from outbox.core import clock
 from outbox.core.attachment import Attachment
+from outbox.core.codes import ErrorCode, EventCode
 from outbox.core.mail import Mail
 from outbox.core.row import Event, Row
 from outbox.core.states import Status
@@ -70,7 +71,7 @@ class Seen:
             yield f"{len(self.arrived)} of it arrived, and its reason is {self.row.reason!r}"
         yield from CHECKS.get(self.scene.name, _nothing)(self)
 
-    def event(self, what: str) -> Event:
+    def event(self, what: EventCode) -> Event:
         """Give the first event of a kind from the timeline; an empty one if there is none."""
         return next((event for event in self.row.timeline if event.get("what") == what), {})
 
@@ -185,24 +186,23 @@ def _scheduled(seen: Seen) -> Iterator[str]:
 
 
 def _refused(seen: Seen) -> Iterator[str]:
-    failed = seen.event("failed")
-    if "refused" not in str(failed.get("reason", "")):
+    if seen.event(EventCode.FAILED).get("error") != ErrorCode.REFUSED:
         yield "its timeline has no reason of the mail API"
-    if not seen.event("edited") or seen.row.attempts != 2:
+    if not seen.event(EventCode.EDITED) or seen.row.attempts != 2:
         yield f"it was sent with {seen.row.attempts} attempts counted, not 2, or without an edit"
     if any(mail.get("to") == REFUSED for mail in seen.arrived):
         yield "it arrived at the address the API refuses"
 
 
 def _left(seen: Seen) -> Iterator[str]:
-    if "refused" not in seen.row.reason:
+    if seen.row.error != ErrorCode.REFUSED:
         yield f"its reason is none of the mail API's: {seen.row.reason}"
 
 
 def _throttled(seen: Seen) -> Iterator[str]:
-    put_off = seen.event("put off")
-    since = clock.parse(put_off.get("at"))
-    if since is None or "429" not in str(put_off.get("reason", "")):
+    deferred = seen.event(EventCode.DEFERRED)
+    since = clock.parse(deferred.get("at"))
+    if since is None or deferred.get("error") != ErrorCode.RETRY_LATER:
         yield "its timeline does not say that it waited for the rate"
         return
     waited = float(seen.arrived[0]["received_at"]) - since.timestamp() if seen.arrived else 0.0
@@ -214,7 +214,8 @@ def _throttled(seen: Seen) -> Iterator[str]:
 
 
 def _unknown(seen: Seen) -> Iterator[str]:
-    if "500" not in seen.row.reason:
+    why = seen.row.item.get("details", {}).get("why", {})
+    if seen.row.error != ErrorCode.UNKNOWN or "500" not in str(why):
         yield f"its reason does not name the answer: {seen.row.reason}"
 
 
@@ -232,7 +233,8 @@ def _bounced(seen: Seen) -> Iterator[str]:
 
 
 def _suppressed(seen: Seen) -> Iterator[str]:
-    if "suppressed since" not in seen.row.reason or "HARDERROR" not in seen.row.reason:
+    details = str(seen.row.item.get("details"))
+    if seen.row.error != ErrorCode.SUPPRESSED or "since" not in details or "HARDERROR" not in details:
         yield f"its reason does not say since when and why: {seen.row.reason}"
 
 

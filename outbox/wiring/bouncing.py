@@ -32,7 +32,7 @@ def hear() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     )
     records = DynamoBounces(client, settings.history_table, settings.suppression_table)
     suppressions = DynamoSuppressions(client, settings.suppression_table)
-    record = RecordBounces(records, suppressions, clock.now, rule, settings.history_days, THREADS)
+    record = RecordBounces(records, suppressions, clock.now, rule, settings.history_days, THREADS, settings.language)
     credentials = WebhookCredentials(aws.secrets_manager(session), settings.webhook_secret_id, clock.now)
     config = webhook.Config(credentials, settings.sources)
     return lambda event: webhook.answer(event, config, record)

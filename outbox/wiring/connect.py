@@ -33,6 +33,8 @@ CONTROL = {"control_table": "ControlTable"}
 # What only some commands need, and an older stack may not have.
 BESIDE = {"suppression_table": "SuppressionTable", "bucket": "FilesBucket"}
 RATE = {"rate_per_minute": "RatePerMinute", "rate_burst": "RateBurst"}
+# How whoever writes rows in the name of a stack writes them.
+WRITING = {"history_days": "HistoryDays", "language": "Language"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def connect(options: Options, *, control: bool = False, session: boto3.Session |
             (lambda: S3Files(aws.s3(session, **endpoint), settings.bucket)) if settings.bucket else None,
             lambda table: copied(session, endpoint, settings, table),
         ),
+        settings.language,
     )
 
 
@@ -125,7 +128,7 @@ def _settings(
     names: list[str] = []
     details = ""
     try:
-        settings = load(kind, **given, history_days=stack.get("history_days"))
+        settings = load(kind, **given, **{name: stack.get(name) for name in WRITING})
     except MissingSettings as missing:
         # Without a region the stack was not asked: its tables may well be there.
         if not options.stack or session.region_name:
@@ -149,7 +152,7 @@ def _stack(
         raise MissingSettings(absent, f"The stack {options.stack} has no output {' and no output '.join(absent)}.")
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
     known = {name: outputs.get(key) for name, key in (names | BESIDE).items()}
-    return known | {name: parameters.get(key) for name, key in (RATE | {"history_days": "HistoryDays"}).items()}
+    return known | {name: parameters.get(key) for name, key in (RATE | WRITING).items()}
 
 
 def _rate(stack: Mapping[str, Any]) -> Rate | None:

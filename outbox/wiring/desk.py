@@ -8,7 +8,7 @@ from functools import cached_property
 from outbox.adapters.outcome import rights
 from outbox.client import Outbox
 from outbox.core.errors import InvalidRequest, MissingSettings
-from outbox.core.message import Language
+from outbox.core.message import Language, Message
 from outbox.core.ports import Clock, Files, Register, Store, Suppressions
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
@@ -97,7 +97,7 @@ class Desk:
     def copied(self, table: str) -> Copied:
         """Give a copy of a table, to restore from or to quarantine. Raises `InvalidRequest`."""
         if self._beside.copied is None:
-            raise InvalidRequest("there are no copies of tables here")
+            raise InvalidRequest(Message("no-copies"))
         return self._beside.copied(table)
 
     @property
@@ -111,7 +111,7 @@ class Desk:
         needed = {"OUTBOX_SUPPRESSION_TABLE": self._beside.suppressions, "OUTBOX_BUCKET": self._files}
         if self._files is None or None in needed.values():
             raise _missing(*(name for name, there in needed.items() if there is None))
-        return Forget(self._store, self._suppressions, self._files, self._now)
+        return Forget(self._store, self._suppressions, self._files, self._now, self.language)
 
     @property
     def batches(self) -> Batches:
@@ -162,4 +162,5 @@ class Desk:
 
 
 def _missing(*names: str) -> MissingSettings:
-    return MissingSettings(names, " ".join(f"{name}: is not set." for name in names))
+    problems = [Message("setting-missing", name=name) for name in names]
+    return MissingSettings(names, Message("problems", problems=problems))

@@ -99,9 +99,9 @@ def test_ids_from_a_file(full: Terminal, tmp_path: Path) -> None:
     report = full("resend", "--where", f"ids=@{file}", "--send", "--json").json["batch"]
 
     assert "2 mails are meant." in out
-    assert "1 no mail has that id" in out
+    assert "1 no such mail" in out
     assert "2 lines of the file were blank or there twice." in out
-    assert (report["done"], report["skipped"]) == (2, {"no such mail": 1})
+    assert (report["done"], report["skipped"]) == (2, [{"why": {"code": "skipped.gone"}, "count": 1}])
 
 
 def test_bad_input(full: Terminal, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_pause_and_resume(terminal: Terminal) -> None:
 
     assert (ended.status, "stopped by bob: the wrong price." in ended.out) == (0, True)
     assert terminal.status("m") == "WAITING"
-    assert "the wrong price. It goes when the line is resumed." in terminal.row("m").reason
+    assert "the wrong price. It goes when sending is resumed." in terminal.row("m").reason
     assert terminal.service.api.sent == []
 
     ended = terminal("resume")

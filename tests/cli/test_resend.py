@@ -90,11 +90,11 @@ def test_anyway(terminal: Terminal) -> None:
 
 
 def test_what_cannot_be_sent_again(terminal: Terminal, old: str) -> None:
-    """A forgotten mail says so, and offers nothing."""
+    """A mail that was erased says so, and offers nothing."""
     terminal("forget", "taro@example.com", "--yes")
 
     ended = terminal("resend", old)
 
     assert (ended.status, new_rows(terminal)) == (1, [])
-    assert "forgotten" in ended.out
+    assert "what it said was erased on request" in ended.out
     assert terminal("show", old, "--json").json["can"] == []

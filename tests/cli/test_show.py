@@ -17,7 +17,7 @@ def test_everything(terminal: Terminal) -> None:
 
     for told in (
         *("FAILED", "outbox", "The mail API refused it: to: invalid format. (400)", "Anna <anna@example.com>"),
-        *("order-1", "NAME=Taro", "Good morning.", "details", "written", "outbox edit bad", "outbox cancel bad"),
+        *("order-1", "NAME=Taro", "Good morning.", "details", "enqueued", "outbox edit bad", "outbox cancel bad"),
     ):
         assert told in out
 

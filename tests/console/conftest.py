@@ -14,6 +14,7 @@ from outbox.console.app import create_app
 from outbox.console.runner import ThreadRunner
 from outbox.core.errors import OutcomeUnknown, Rejected
 from outbox.core.mail import Mail
+from outbox.core.message import Message
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.row import Row
@@ -184,7 +185,7 @@ def _refuse(_: Mail) -> Any:
 
 
 def _lose(_: Mail) -> Any:
-    message = "no answer within 30 s"
+    message = Message("no-answer", seconds=30, kind="ReadTimeout")
     raise OutcomeUnknown(message)
 
 

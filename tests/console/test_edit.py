@@ -24,7 +24,7 @@ def test_three_clicks_and_one_edit(browser: Browser) -> None:
     assert browser.service.api.sent[0].to.email == "right@example.com"
     edited, again = browser.row("m").timeline[2:4]
     assert (edited["who"], edited["changes"]) == ("alice", {"to": ["wrong@example.com", "right@example.com"]})
-    assert (again["who"], again["what"]) == ("alice", "sent again")
+    assert (again["who"], again["what"]) == ("alice", "resent")
 
 
 def test_saved_and_not_sent(browser: Browser) -> None:
@@ -152,7 +152,7 @@ def test_sent_again_unchanged(browser: Browser) -> None:
     save(browser, send=True)
 
     assert browser.status("m") == "PENDING"
-    assert [each["what"] for each in browser.row("m").timeline][-2:] == ["failed", "sent again"]
+    assert [each["what"] for each in browser.row("m").timeline][-2:] == ["failed", "resent"]
 
 
 def test_a_value_of_the_wrong_type_is_put_right(browser: Browser) -> None:
@@ -361,7 +361,8 @@ def test_a_wrong_sender_is_put_right(browser: Browser) -> None:
     browser.service.deliver()
 
     assert browser.service.api.sent[0].sender.email == "shop@example.com"
-    assert browser.row("m").timeline[2]["changes"] == {"sender": ["nobody at all", "Shop <shop@example.com>"]}
+    (edited,) = [event for event in browser.row("m").timeline if event["what"] == "edited"]
+    assert edited["changes"] == {"sender": ["nobody at all", "Shop <shop@example.com>"]}
 
 
 def test_an_empty_form_saves_nothing(browser: Browser) -> None:

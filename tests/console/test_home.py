@@ -303,8 +303,8 @@ def test_in_japanese(browser: Browser) -> None:
 
     seen = browser.get("/")
 
-    assert "メールAPIに拒否されました: 宛先の形式が正しくありません。(400)" in seen.text
-    assert "送信された可能性があります" in seen.text
+    assert "メールAPIに拒否されました: to: invalid format. (400)" in seen.text
+    assert "送信された可能性があります: メールAPIから30秒以内に応答がありませんでした(ReadTimeout)。" in seen.text
     assert "要確認のメール" in seen.text
 
 

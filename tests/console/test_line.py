@@ -1,5 +1,6 @@
 """The switch that stops all sending: thrown from the first page, with its reason in plain sight."""
 
+from outbox.core.message import Message
 from outbox.flows.switch import NAME
 from tests.console.conftest import Browser
 
@@ -14,7 +15,7 @@ def test_pause_and_resume(browser: Browser) -> None:
     browser.write("m1")
     browser.service.clock.forward(seconds=5)
     browser.service.deliver()
-    assert "the wrong price. It goes when the line is resumed." in browser.row("m1").reason
+    assert "the wrong price. It goes when sending is resumed." in browser.row("m1").reason
 
     told = browser.submit(browser.get("/"), "/line/resume")
 
@@ -55,7 +56,7 @@ def test_a_second_pause(browser: Browser) -> None:
 
 def test_a_stop_by_the_mail_api(browser: Browser) -> None:
     """It is explained, a person may stop it for good, and resuming says that it may stop again."""
-    browser.service.switch.trip("the mail API refuses the credentials (401).", "deliver", "abc")
+    browser.service.switch.trip(Message("credentials-refused"), "deliver", "abc")
 
     seen = browser.get("/")
     assert "The mail API refused the account" in seen.text
@@ -64,7 +65,7 @@ def test_a_stop_by_the_mail_api(browser: Browser) -> None:
     assert (browser.service.switch.state().by, browser.service.switch.state().account) == ("alice", "")
 
     browser.post("/line/resume")
-    browser.service.switch.trip("the mail API refuses the credentials (401).", "deliver", "abc")
+    browser.service.switch.trip(Message("credentials-refused"), "deliver", "abc")
     told = browser.post("/line/resume")
 
     assert "sending stops by itself again" in " ".join(told.notes)
@@ -113,7 +114,7 @@ def test_a_stop_can_be_seen_by_who_may_not_end_it(viewer: Browser) -> None:
 def test_in_japanese(browser: Browser) -> None:
     """The stop, and what the mail API said, read as Japanese."""
     browser.client.headers["accept-language"] = "ja"
-    browser.service.switch.trip("the mail API refuses the credentials (401).", "deliver", "abc")
+    browser.service.switch.trip(Message("credentials-refused"), "deliver", "abc")
 
     text = browser.get("/").text
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from outbox import Attachment
+from outbox.core.message import Message
 from outbox.core.states import Status
-from outbox.flows.outlook import SENTENCES
+from outbox.flows.outlook import CODES
 from tests.console.conftest import Browser, Seen
 
 ODD_ID = " 注文 1/2?a=b&c#d\"'<b> "
@@ -92,7 +93,7 @@ def test_every_state_is_told(browser: Browser, status: Status | None, code: str)
     page = browser.get("/mail", id="m")
 
     assert page.status == 200
-    assert (SENTENCES[status][:20] in page.text) is (code == "en")
+    assert (Message(CODES[status])[:20] in page.text) is (code == "en")
 
 
 def test_all_that_is_known_is_shown(browser: Browser) -> None:

@@ -90,7 +90,7 @@ def test_a_double_click_starts_one_batch(browser: Browser) -> None:
     assert first.url == second.url
     assert any("started already" in note for note in second.notes)
     batch_of(browser, first)
-    assert [event["what"] for event in browser.row("m1").timeline].count("sent again") == 1
+    assert [event["what"] for event in browser.row("m1").timeline].count("resent") == 1
 
 
 def test_what_fails_after_the_look_is_not_meant(browser: Browser) -> None:
@@ -126,7 +126,7 @@ def test_ticked_rows_of_several_states(browser: Browser) -> None:
     shown = ticked(browser, "resend", "f1", "u1", "h1", "nowhere")
 
     assert "Whoever got one of them gets it twice" in shown.text
-    assert "1: is put aside: release it instead" in shown.text
+    assert "1: is held: release it instead" in shown.text
     assert "1: no such mail" in shown.text
 
     started = submit_all(browser, shown)
@@ -201,7 +201,7 @@ def test_rows_that_wait_for_their_time(browser: Browser) -> None:
     for name in ("a", "b", "c"):
         browser.write_later(name)
 
-    assert browser.submit(ticked(browser, "hold", "a"), "/many", note="wait").notes[0] == "put aside: 1"
+    assert browser.submit(ticked(browser, "hold", "a"), "/many", note="wait").notes[0] == "held: 1"
     assert browser.submit(ticked(browser, "cancel", "b"), "/many").notes[0] == "cancelled: 1"
     assert browser.submit(ticked(browser, "resend", "c"), "/many").notes[0] == "sent now: 1"
 
@@ -219,7 +219,7 @@ def test_a_double_click_on_rows_that_wait(browser: Browser) -> None:
     seen = browser.send("/many", form)
 
     assert "Nothing has been done yet." in seen.text
-    assert [event["what"] for event in browser.row("a").timeline].count("sent again") == 1
+    assert [event["what"] for event in browser.row("a").timeline].count("resent") == 1
 
 
 def test_a_row_that_came_into_doubt_meanwhile(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from outbox.core.errors import OutcomeUnknown, Rejected
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.flows.support import Support
@@ -37,7 +38,7 @@ def refuse(_: Any) -> Any:
 
 
 def lose(_: Any) -> Any:
-    message = "no answer within 30 s"
+    message = Message("no-answer", seconds=30, kind="ReadTimeout")
     raise OutcomeUnknown(message)
 
 
@@ -48,15 +49,15 @@ def send_meanwhile(browser: Browser) -> None:
 
 # What is written, what is pressed, where that leads, and what it is called in the timeline.
 CASES = [
-    ("write_failed", "resend", {}, "PENDING", "sent again"),
-    ("write_later", "resend", {}, "PENDING", "sent again"),
-    ("write_unknown", "resend", {"sure": "yes"}, "PENDING", "sent again"),
+    ("write_failed", "resend", {}, "PENDING", "resent"),
+    ("write_later", "resend", {}, "PENDING", "resent"),
+    ("write_unknown", "resend", {"sure": "yes"}, "PENDING", "resent"),
     ("write_failed", "hold", {"note": "ask Jiro"}, "HELD", "held"),
     ("write", "hold", {}, "HELD", "held"),
     ("write_held", "release", {}, "PENDING", "released"),
     ("write_failed", "cancel", {}, "CANCELLED", "cancelled"),
-    ("write_unknown", "confirm", {"delivery_id": "77"}, "SENT", "confirmed as sent"),
-    ("write_unknown", "confirm", {}, "SENT", "confirmed as sent"),
+    ("write_unknown", "confirm", {"delivery_id": "77"}, "SENT", "confirmed"),
+    ("write_unknown", "confirm", {}, "SENT", "confirmed"),
     ("cancelled", "reopen", {}, "HELD", "reopened"),
 ]
 
@@ -206,7 +207,7 @@ def test_sending_to_a_suppressed_recipient_anyway(browser: Browser) -> None:
     browser.send("/mail/resend", page.form("/mail/resend", anyway="yes"))
 
     assert browser.status("m") == "PENDING"
-    assert (last(browser)["who"], last(browser)["what"]) == ("alice", "sent again although suppressed")
+    assert (last(browser)["who"], last(browser)["what"]) == ("alice", "resent-though-suppressed")
     assert browser.row("m").item["send_anyway"] == "taro@example.com"
 
 
@@ -259,7 +260,7 @@ def test_the_same_wish_later_is_a_new_one(browser: Browser) -> None:
         browser.service.deliver()
 
     assert browser.status("m") == "FAILED"
-    assert [event["what"] for event in browser.row("m").timeline].count("sent again") == 2
+    assert [event["what"] for event in browser.row("m").timeline].count("resent") == 2
 
 
 def test_at_the_same_moment_twice(browser: Browser) -> None:

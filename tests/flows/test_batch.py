@@ -15,6 +15,7 @@ from outbox.adapters.outcome import outcome
 from outbox.core import places
 from outbox.core.codes import ErrorCode
 from outbox.core.errors import InvalidMail, InvalidRequest, Lost, Rejected, TooLarge
+from outbox.core.message import render
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.states import Status
@@ -439,6 +440,28 @@ def test_an_edit_that_makes_no_mail(batches, store, clock):
 
     assert (report.done, report.skipped) == (1, {"cannot be: cc: must be a list, not text": 1})
     assert "reply_to" not in store.outbox[ids[0]]
+    (why,) = report.skipped
+    assert render(why, "ja") == "このままでは修正できません: CC: リストでなければなりません(現在は文字列)"
+
+
+def test_a_batch_keeps_codes(batches, store, clock):
+    """Its item names why rows were left alone in no language; whoever continues it goes on counting."""
+    ids = fill(store, clock, 3)
+    batch = batches.start(Where(ids=(*ids, "nobody")), RESEND, "alice")
+    report = batches.run(batch)
+
+    assert batches.register.get(f"batch-{batch}")["skipped"] == [{"why": {"code": "skipped.gone"}, "count": 1}]
+    assert [(why.code, number) for why, number in report.skipped.items()] == [("skipped.gone", 1)]
+
+
+@pytest.mark.parametrize("skipped", [None, "many", {"x": 1}, [None, 7, {}, {"why": ["x"], "count": "y"}]])
+def test_counts_that_a_person_broke_are_no_counts(batches, store, clock, skipped):
+    """The report is shown as far as it can be read."""
+    fill(store, clock, 1)
+    batch = batches.start(FAILED, RESEND, "alice")
+    batches.register.items[f"batch-{batch}"]["skipped"] = skipped
+
+    assert sum(batches.show(batch).skipped.values()) == 0
 
 
 def test_release_and_hold(batches, store, clock):
@@ -462,7 +485,7 @@ def test_by_ids(batches, store, clock):
     preview = batches.preview(asked)
     report = batches.run(batches.start(asked, RESEND, "alice"))
 
-    assert (preview.count, preview.excluded) == (1200, {"no mail has that id": 1})
+    assert (preview.count, preview.excluded) == (1200, {"no such mail": 1})
     assert (report.done, report.skipped) == (1200, {"no such mail": 1})
 
 

@@ -2,14 +2,16 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from outbox import Attachment, InvalidRequest, WrongState
+from outbox.core import message
 from outbox.core.errors import NeedsConfirmation
 from outbox.core.ports import Page
 from outbox.flows.again import Again
-from outbox.flows.forget import Forget
+from outbox.flows.forget import Forget, mentions
 from outbox.flows.history import History, Sought
 from outbox.flows.suppression import SuppressionList
 from outbox.testing import LARGEST_ITEM, MemoryStore, item_size
@@ -82,7 +84,7 @@ def test_that_it_was_sent_stays(service, forget):
     for name in ("status", "created_at", "finished_at", "day", "delivery_id", "fingerprint", "attempts", "expires_at"):
         assert row.item[name] == before.item[name]
     assert row.item.keys() & {"to", "subject", "text", "cc", "attachments", "insert_code", "tags", "sender"} == set()
-    assert [event["what"] for event in row.timeline] == ["enqueued", "sent", "forgotten"]
+    assert [event["what"] for event in row.timeline] == ["enqueued", "sent", "erased"]
     history = History(service.store, service.clock)
     assert history.show("mine").row.item["recipient"] == "forgotten"
     assert history.look(Sought(to=TARO)) == history.look(Sought(to="forgotten@")) == []
@@ -212,9 +214,28 @@ def test_words_of_the_timeline_go(service, forget, mail):
     service.ring_until_quiet()
     forget(TARO, "alice")
     row = service.row(mail_id)
-    assert [event["what"] for event in row.timeline] == ["enqueued", "held", "edited", "released", "sent", "forgotten"]
+    assert [event["what"] for event in row.timeline] == ["enqueued", "held", "edited", "released", "sent", "erased"]
     assert row.timeline[2]["who"] == "forgotten"
     assert "taro" not in str(row.item).lower()
+
+
+def test_the_reason_of_a_mail_that_is_forgotten_is_a_code(service, forget, sent):
+    """It stands on the row in the language of the stack, and each reader gets their own."""
+    sent("m")
+    replace(forget, language="ja")(TARO, "alice")
+    row = service.row("m")
+    assert row.reason == "依頼により、内容と宛先を消去しました。"
+    assert message.reason(row.item, "en") == "What it said and to whom was erased on request."
+
+
+def test_who_cancelled_a_mail_is_forgotten_in_its_details(service, forget, mail):
+    """The code of a cancelled mail names them as well as the sentence does."""
+    mail_id = service.outbox.enqueue(mail(to="jiro@example.com", cc=[TARO])).id
+    service.support.cancel(mail_id, TARO)
+    forget(TARO, "alice")
+    row = service.row(mail_id)
+    assert "details" not in row.item
+    assert not mentions({name: row.item[name] for name in row.item if name != "timeline"}, TARO)
 
 
 def test_who_was_left_out_is_forgotten(service, forget, suppressions, mail):
@@ -241,7 +262,7 @@ def test_a_forgotten_mail_is_not_sent_again(service, forget, sent):
 
     service.store.add_linked = overtaken
     for _ in range(2):
-        with pytest.raises(WrongState, match="forgotten"):
+        with pytest.raises(WrongState, match="erased on request"):
             again("m", "bob", confirmed=True)
     assert service.store.outbox == {}
 

@@ -225,7 +225,7 @@ def test_what_is_no_mail_is_not_found(service, cancelled, nobody):
 def test_a_forgotten_mail_is_not_brought_back(service, cancelled):
     """What it said is gone."""
     Forget(service.store, MemorySuppressions(), service.files, service.clock)("taro@example.com", "bob")
-    with pytest.raises(WrongState, match="forgotten on request"):
+    with pytest.raises(WrongState, match="erased on request"):
         service.support.reopen(cancelled, "alice")
 
 

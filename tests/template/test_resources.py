@@ -178,6 +178,7 @@ SENDER = {
     "OUTBOX_BUCKET": "Files",
     "OUTBOX_HISTORY_DAYS": "HistoryDays",
     "OUTBOX_HISTORY_BODIES": "HistoryBodies",
+    "OUTBOX_LANGUAGE": "Language",
     "OUTBOX_SUPPRESSION": "Suppression",
     "OUTBOX_RATE_PER_MINUTE": "RatePerMinute",
     "OUTBOX_RATE_BURST": "RateBurst",
@@ -202,6 +203,7 @@ VARIABLES: dict[str, dict[str, object]] = {
         "OUTBOX_SUPPRESS_AFTER": "SuppressAfter",
         "OUTBOX_SUPPRESS_WITHIN_DAYS": "SuppressWithinDays",
         "OUTBOX_SUPPRESS_FOR_DAYS": "SuppressForDays",
+        "OUTBOX_LANGUAGE": "Language",
     },
 }
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from outbox.cli import output, views
+from outbox.cli import language, output, views
 from outbox.cli.commands.up import ConsolePort
 from outbox.cli.desk import Cli, begin
 from outbox.cli.extra import needs
@@ -127,7 +127,7 @@ def _table(report: "Report") -> Table:
         table.add_row(
             cell(f"{outcome.name}\n{safe(outcome.row.id)}", lines=True),
             Text("\n").join([cell(outcome.where), views.status(outcome.row)]),
-            cell(f"{safe(outcome.story)}.\n{safe(outcome.row.reason)}", lines=True),
+            cell(f"{safe(outcome.story(language.current()))}.\n{safe(language.why(outcome.row))}", lines=True),
             cell("no", "bold red") if outcome.wrong else cell("yes", "green"),
         )
     return table

@@ -8,6 +8,7 @@ from outbox.cli import many, many_edits, output, views
 from outbox.cli import options as opt
 from outbox.cli.desk import Cli, begin
 from outbox.cli.parts import moment, parts
+from outbox.core.codes import EventCode
 from outbox.core.errors import InvalidRequest
 from outbox.core.row import Row
 from outbox.core.shown import words
@@ -103,6 +104,6 @@ def _tell(cli: Cli, row: Row) -> None:
 
 def _changed(row: Row) -> dict[str, tuple[str, str]]:
     """Read from the timeline what this very save changed."""
-    event = next((event for event in reversed(row.timeline) if event.get("what") == "edited"), {})
+    event = next((event for event in reversed(row.timeline) if event.get("what") == EventCode.EDITED), {})
     changes = event.get("changes") or {}
     return {name: (words(before), words(after)) for name, (before, after) in changes.items()}

@@ -9,6 +9,7 @@ import typer
 from outbox.cli import output
 from outbox.cli.connect import Options
 from outbox.cli.desk import Cli, begin
+from outbox.cli.language import told
 from outbox.cli.options import Json, Yes
 from outbox.cli.results import ask
 from outbox.flows.forget import BEYOND, Report
@@ -67,5 +68,5 @@ def _lines(report: Report, options: Options) -> Iterator[str]:
         yield from (f"  {options.command('cancel', mail_id)}" for mail_id in report.unsent)
     if report.left:
         yield "Left to be done; forget again in a moment:"
-        yield from (f"  {what}: {why}" for what, why in report.left.items())
+        yield from (f"  {what}: {told(why)}" for what, why in report.left.items())
     yield from BEYOND

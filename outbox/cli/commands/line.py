@@ -7,6 +7,7 @@ from rich.table import Table
 
 from outbox.cli import output
 from outbox.cli.desk import Cli, begin
+from outbox.cli.language import told
 from outbox.cli.options import Json
 from outbox.cli.safe import cell, local
 from outbox.flows.overview import Overview, overview, switch_json
@@ -50,7 +51,7 @@ def resume(context: typer.Context, *, as_json: Json = False) -> None:
         return
     output.say(_told(state))
     if before.stopped:
-        output.say(f"Before, it was stopped by {before.by or 'nobody knows whom'}: {before.reason}")
+        output.say(f"Before, it was stopped by {before.by or 'nobody knows whom'}: {told(before.reason)}")
         output.say(GOES)
     else:
         output.say("It was not stopped; nothing was changed.")
@@ -77,7 +78,7 @@ def _told(state: State) -> str:
     by = f" by {state.by}" if state.by else ""
     since = f" since {local(state.at)}" if state.at else ""
     if state.stopped:
-        return f"Nothing is being sent{since}, stopped{by}: {state.reason or 'no reason was given'}"
+        return f"Nothing is being sent{since}, stopped{by}: {told(state.reason) or 'no reason was given'}"
     resumed = f": resumed{by}{since.replace('since', 'at', 1)}" if by else ""
     return f"Mails go{resumed}."
 
@@ -91,7 +92,7 @@ def _table(cli: Cli, desk: Desk, seen: Overview) -> Table:
         table.add_row(cell(state), cell(f"{count}{hint}"))
     oldest = f", the oldest since {local(seen.oldest_due)}" if seen.oldest_due else ""
     table.add_row("due now", cell(f"{seen.due_now}{oldest}"))
-    table.add_row("due later", cell(f"{seen.due_later}   scheduled, put off, or being sent or looked up just now"))
+    table.add_row("due later", cell(f"{seen.due_later}   scheduled, deferred, or being sent or looked up just now"))
     unsent = f"since {local(seen.oldest_unsent)}" if seen.oldest_unsent else "none"
     table.add_row("oldest unsent", cell(unsent))
     rate = seen.rate

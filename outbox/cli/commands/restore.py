@@ -121,8 +121,8 @@ def _task(cli: Cli, copied: Copied, asked: Asked) -> Task:
     who = desk.who if asked.go else "nobody"
     if asked.quarantine:
         copied.source.check(to_be_changed=True)
-        return Quarantine(copied.copy, desk.now, name, who, asked.go)
-    return IntoOutbox(copied.live, desk.now, name, who, asked.go)
+        return Quarantine(copied.copy, desk.now, name, who, asked.go, desk.language)
+    return IntoOutbox(copied.live, desk.now, name, who, asked.go, desk.language)
 
 
 def _walked(walk: Walk, task: Task, report: Report, tell: Tell | None) -> bool:

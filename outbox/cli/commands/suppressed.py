@@ -9,6 +9,7 @@ from rich.table import Table
 
 from outbox.cli import output
 from outbox.cli.desk import Cli, begin
+from outbox.cli.language import told as in_words
 from outbox.cli.options import Json, Limit
 from outbox.cli.results import Result, outcomes, table
 from outbox.cli.safe import cell, local
@@ -133,7 +134,7 @@ def _told(cli: Cli, email: str, entry: Item | None) -> dict[str, Any]:
 
 def _sentence(told: dict[str, Any]) -> str:
     why = told["suppressed"]
-    return f"{told['email']} is suppressed {why}" if why else f"{told['email']} gets mail."
+    return f"{told['email']} is suppressed {in_words(why)}" if why else f"{told['email']} gets mail."
 
 
 def _table(told: Iterable[dict[str, Any]]) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from outbox.core.errors import Problem
+from outbox.core.message import read_back, stored
 
 TABLES = (
     "PRAGMA journal_mode = OFF",
@@ -65,7 +66,7 @@ class Ledger:
 
     def note_bad(self, line: int, problems: Iterable[Problem]) -> None:
         """Note that no mail can be made of a row."""
-        listed = json.dumps([[problem.field, problem.rule] for problem in problems])
+        listed = json.dumps([[problem.field, stored(problem.rule)] for problem in problems])
         self._base.execute("INSERT INTO bad VALUES (?, ?)", (line, listed))
         self.bad_rows += 1
 
@@ -76,4 +77,8 @@ class Ledger:
     def bad(self, most: int = -1) -> Iterator[BadRow]:
         """Give the bad rows in order of their lines, all of them unless told how many."""
         for line, listed in self._base.execute("SELECT line, problems FROM bad ORDER BY line LIMIT ?", (most,)):
-            yield BadRow(line, tuple(Problem(*each) for each in json.loads(listed)))
+            yield BadRow(line, tuple(Problem(field, _rule(rule)) for field, rule in json.loads(listed)))
+
+
+def _rule(kept: object) -> str:
+    return (read_back(kept) if isinstance(kept, dict) else None) or str(kept)

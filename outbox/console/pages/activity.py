@@ -8,6 +8,7 @@ from starlette.responses import Response
 from outbox.console.ask import Ask, Page
 from outbox.console.chart import Bars, bars
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.flows.activity import DAY, HOUR, Activity, Chart
 from outbox.wiring.desk import Desk
 
@@ -40,8 +41,7 @@ def chart(ask: Ask, desk: Desk) -> Response:
     """Show the charts of one span, as a part of the page. Raises `InvalidRequest`."""
     name = ask.one("span")
     if name not in SPANS:
-        message = f"span: {name!r} is neither hour nor day"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.span", written=repr(name)))
     return ask.part("chart.html", **_drawn(ask, desk, name))
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from outbox.console.ask import Ask, Page
 from outbox.core import places
 from outbox.core.errors import InvalidMail, MissingSettings, NeedsConfirmation, Problem
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.states import FINISHED
 from outbox.flows.again import can_be_resent, links
@@ -113,13 +114,13 @@ def _question(ask: Ask, wanted: Wanted, warnings: Sequence[str], *, anyway: bool
     return ask.page("again_asked.html", HTTPStatus.CONFLICT, **values)
 
 
-def _why_suppressed(desk: Desk, email: str) -> str | None:
+def _why_suppressed(desk: Desk, email: str) -> Message | None:
     """Say since when and why an address gets no mail; None where it does, or where nobody knows."""
     try:
         reasons = desk.suppression.reasons([email])
     except MissingSettings:
         return None
-    return next((f"{address} is suppressed {why}" for address, why in reasons.items()), None)
+    return next((Message("suppressed", address=address, why=why) for address, why in reasons.items()), None)
 
 
 PAGES: tuple[Page, ...] = (Page("/mail/again", look), Page("/mail/again", send, "POST"))

@@ -29,6 +29,7 @@ from outbox.console.correction import broken as is_broken
 from outbox.console.guard import LONGEST_BODY
 from outbox.console.written import read_addresses
 from outbox.core.errors import ChangedMeanwhile, InvalidMail, NotFound, Problem, TooLarge, WrongState
+from outbox.core.message import message_of
 from outbox.core.row import PART, Row
 from outbox.core.states import FINISHED, IN_FLIGHT, Status
 from outbox.flows.choices import Choice, choices
@@ -87,7 +88,7 @@ def _answer(ask: Ask, desk: Desk, form: Form) -> Response:
     try:
         row = desk.support.show(ask.mail_id)
     except NotFound as error:
-        return _lost(ask, Row({"id": ask.mail_id}), form, ask.words.said(str(error)), HTTPStatus.NOT_FOUND)
+        return _lost(ask, Row({"id": ask.mail_id}), form, ask.words.said(message_of(error)), HTTPStatus.NOT_FOUND)
     now = _look(ask, desk, row)
     if form.version != row.version and row.status is not Status.CANCELLED and _came_twice(ask, now, form):
         _tell(ask, row)

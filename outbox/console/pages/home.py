@@ -13,7 +13,7 @@ from outbox.console.ask import Ask, Page, address
 from outbox.console.filters import UNDER_WAY, Asked
 from outbox.core.errors import MissingSettings
 from outbox.core.states import Status
-from outbox.core.transitions import in_doubt
+from outbox.core.transitions import may_have_been_sent
 from outbox.flows.choices import Choice, choices
 from outbox.flows.listing import NEEDS_A_PERSON, Listing
 from outbox.flows.overview import Count, Overview, overview
@@ -69,7 +69,7 @@ def _listed(ask: Ask, asked: Asked) -> dict[str, Any]:
         "days": filters.days(ask),
         "tick_all": ask.one("tick") == "all",
         "choices": choices,
-        "in_doubt": in_doubt,
+        "in_doubt": may_have_been_sent,
         "Choice": Choice,
     }
 
@@ -87,7 +87,7 @@ def _cards(ask: Ask, seen: Overview) -> list[Card]:
     labels: Mapping[str, str] = {
         Status.FAILED: ask.words("could not be sent"),
         Status.UNKNOWN: ask.words("may have been sent"),
-        Status.HELD: ask.words("put aside by somebody"),
+        Status.HELD: ask.words("held by somebody"),
     }
     order = [Status.FAILED, Status.UNKNOWN, Status.HELD]
     assert {*order} == NEEDS_A_PERSON  # noqa: S101  a state more would have no card
@@ -96,7 +96,7 @@ def _cards(ask: Ask, seen: Overview) -> list[Card]:
     return [
         *problems,
         Card("due", ask.words("due now"), seen.due_now, address("/", state=UNDER_WAY, until=now)),
-        Card("later", ask.words("scheduled or put off"), seen.due_later, address("/", state=UNDER_WAY, since=now)),
+        Card("later", ask.words("scheduled or deferred"), seen.due_later, address("/", state=UNDER_WAY, since=now)),
     ]
 
 

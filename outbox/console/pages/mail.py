@@ -19,6 +19,7 @@ from outbox.console.guard import FILE_POLICY, POLICY
 from outbox.console.timeline import moving, timeline
 from outbox.core import places
 from outbox.core.errors import FileLost, InvalidRequest, MissingSettings, NotFound
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.shown import dumps, safe
 from outbox.core.states import DUE, Status
@@ -94,8 +95,7 @@ def file(ask: Ask, desk: Desk) -> Response:
         )
     found = next((each for each in content.attached(row) if str(each.number) == number), None)
     if found is None:
-        message = f"n: this mail has no file {number[:40]!r}"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.no-file", written=repr(number[:40])))
     return _file(desk, found)
 
 
@@ -106,7 +106,7 @@ def _file(desk: Desk, found: File) -> Response:
     if found.stored is None:
         raise FileLost(found.name, "file-problem", problem=found.problem)
     if desk.files is None:
-        raise MissingSettings(["OUTBOX_BUCKET"], content.NO_BUCKET)
+        raise MissingSettings(["OUTBOX_BUCKET"], Message("bucket-missing"))
     # The whole is checked before the first piece goes out: nobody opens what was not enqueued.
     stream = files.verified(desk.files, found.stored, found.name)
     return StreamingResponse(_pieces(stream), headers=headers | {"Content-Length": str(found.stored.size)})
@@ -160,7 +160,7 @@ def _stopped(desk: Desk) -> str:
         state = desk.switch.state()
     except MissingSettings:
         return ""
-    return (state.reason or "stopped without a reason") if state.stopped else ""
+    return (state.reason or Message("paused-without-reason")) if state.stopped else ""
 
 
 def _facts(row: Row) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from outbox.console.ask import Ask, Kind, Page
 from outbox.console.chosen import Chosen, Group
 from outbox.core import clock, places
 from outbox.core.errors import InvalidRequest, OutboxError
+from outbox.core.message import Message, message_of
 from outbox.core.row import Row
 from outbox.core.shown import safe
 from outbox.core.text import shorten
@@ -97,8 +98,7 @@ def _batch(ask: Ask, group: Group) -> str:
     """Give the id under which the page that was looked at lets a group be started; empty if it did not show it."""
     batch = ask.one(f"batch-{group.name}")
     if batch and not ID.fullmatch(batch):
-        message = f"batch: {batch!r} is no id of a batch"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("batch.no-id", written=repr(batch)))
     return batch
 
 
@@ -146,10 +146,10 @@ def _at_once(ask: Ask, desk: Desk, action: Action, rows: Sequence[Row]) -> None:
             acts[action.kind](row)
             done += 1
         except OutboxError as error:
-            wrong.append(ask.words.said(str(error)))
+            wrong.append(ask.words.said(message_of(error)))
     told = {
         "resend": ask.words("sent now"),
-        "hold": ask.words("put aside"),
+        "hold": ask.words("held"),
         "cancel": ask.words("cancelled"),
     }
     ask.tell("%(what)s: %(number)s", what=told[action.kind], number=f"{done:,}")

@@ -14,6 +14,7 @@ from outbox.console.attempts import TooManyAttempts
 from outbox.console.session import new_token
 from outbox.console.words import LANGUAGES
 from outbox.core.errors import InvalidRequest
+from outbox.core.message import Message
 from outbox.core.states import Status
 from outbox.wiring.desk import Desk
 
@@ -48,8 +49,7 @@ def language(ask: Ask, _desk: Desk) -> Response:
     """Speak another language from now on."""
     code = ask.one("code")
     if code not in LANGUAGES:
-        message = f"code: {code[:40]!r} is no language of the console"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.language", written=repr(code[:40])))
     return _remembering(ask, ask.to(_wanted(ask)), **{LANGUAGE: code})
 
 
@@ -66,8 +66,7 @@ def settings(ask: Ask, _desk: Desk) -> Response:
         ask.tell("Moments are shown in the time zone of this browser now.")
         return _remembering(ask, ask.to("/settings"), **{ZONE: "", CHOSEN: ""})
     if name not in times.names():
-        message = f"zone: {name[:40]!r} is no time zone"
-        raise InvalidRequest(message)
+        raise InvalidRequest(Message("request.zone", written=repr(name[:40])))
     ask.tell("Moments are shown in the time zone %(zone)s now.", zone=name)
     return _remembering(ask, ask.to("/settings"), **{ZONE: name, CHOSEN: "1"})
 

@@ -8,7 +8,9 @@ from starlette.responses import Response
 from outbox.console import times
 from outbox.console.ask import Ask, Kind, Page, own_path
 from outbox.console.correction import doubtful, just_done
+from outbox.core.codes import EventCode
 from outbox.core.errors import ChangedMeanwhile, WrongState
+from outbox.core.message import message_of
 from outbox.core.row import Row
 from outbox.core.shown import safe, words
 from outbox.core.states import Status
@@ -20,17 +22,17 @@ LISTS = ("/", "/history", "/batch")
 LONGEST_DELIVERY, LONGEST_SUBJECT, LONGEST_NOTE = 50, 60, 500
 GOES = frozenset({Status.PENDING, Status.WAITING, Status.SENDING, Status.CHECKING, Status.SENT})
 # Where a mail is after what was done to it; anywhere else, the same is a new wish.
-AFTER: Mapping[str, frozenset[Status]] = {
-    "sent again": GOES,
-    "sent again although suppressed": GOES,
-    "released": GOES,
-    "held": frozenset({Status.HELD}),
-    "reopened": frozenset({Status.HELD}),
-    "cancelled": frozenset({Status.CANCELLED}),
-    "confirmed as sent": frozenset({Status.SENT}),
+AFTER: Mapping[EventCode, frozenset[Status]] = {
+    EventCode.RESENT: GOES,
+    EventCode.RESENT_THOUGH_SUPPRESSED: GOES,
+    EventCode.RELEASED: GOES,
+    EventCode.HELD: frozenset({Status.HELD}),
+    EventCode.REOPENED: frozenset({Status.HELD}),
+    EventCode.CANCELLED: frozenset({Status.CANCELLED}),
+    EventCode.CONFIRMED: frozenset({Status.SENT}),
 }
 # What sends, or says that it was sent: only the mail the person saw.
-DECIDED = frozenset({"sent again", "sent again although suppressed", "released", "confirmed as sent"})
+DECIDED = frozenset({EventCode.RESENT, EventCode.RESENT_THOUGH_SUPPRESSED, EventCode.RELEASED, EventCode.CONFIRMED})
 
 Deed = Callable[[str], Row]
 
@@ -40,7 +42,7 @@ def resend(ask: Ask, desk: Desk) -> Response:
     anyway = ask.one("anyway") == "yes"
     if (refusal := _asked_first(ask, desk, "resend")) and not anyway:
         return refusal
-    what = "sent again although suppressed" if anyway else "sent again"
+    what = EventCode.RESENT_THOUGH_SUPPRESSED if anyway else EventCode.RESENT
 
     def deed(version: str) -> Row:
         return desk.support.resend(ask.mail_id, ask.person.name, anyway=anyway, version=version)
@@ -54,7 +56,7 @@ def resend(ask: Ask, desk: Desk) -> Response:
 def hold(ask: Ask, desk: Desk) -> Response:
     """Put a mail aside."""
     note = shorten(ask.one("note"), 500)
-    row = _done(ask, desk, "held", lambda _: desk.support.hold(ask.mail_id, ask.person.name, note))
+    row = _done(ask, desk, EventCode.HELD, lambda _: desk.support.hold(ask.mail_id, ask.person.name, note))
     if row:
         ask.tell("«%(subject)s» is held: it does not go until it is released.", subject=_subject(row))
         ask.offer("Release", "/mail/release", id=row.id)
@@ -66,7 +68,7 @@ def release(ask: Ask, desk: Desk) -> Response:
     if refusal := _asked_first(ask, desk, "release"):
         return refusal
     who = ask.person.name
-    row = _done(ask, desk, "released", lambda version: desk.support.release(ask.mail_id, who, version=version))
+    row = _done(ask, desk, EventCode.RELEASED, lambda version: desk.support.release(ask.mail_id, who, version=version))
     if row and row.status is Status.WAITING and row.due_at:
         when = times.shown(row.due_at, ask.zone)
         ask.tell("«%(subject)s» is released and goes at %(when)s.", subject=_subject(row), when=when)
@@ -77,7 +79,7 @@ def release(ask: Ask, desk: Desk) -> Response:
 
 def cancel(ask: Ask, desk: Desk) -> Response:
     """Move a mail to history without sending it; it can be taken back."""
-    row = _done(ask, desk, "cancelled", lambda _: desk.support.cancel(ask.mail_id, ask.person.name))
+    row = _done(ask, desk, EventCode.CANCELLED, lambda _: desk.support.cancel(ask.mail_id, ask.person.name))
     if row and row.status is Status.CANCELLED:
         ask.tell("«%(subject)s» is cancelled and not sent.", subject=_subject(row))
         ask.offer("Undo", "/mail/reopen", id=row.id)
@@ -96,7 +98,7 @@ def confirm(ask: Ask, desk: Desk) -> Response:
     def deed(version: str) -> Row:
         return desk.support.confirm(ask.mail_id, ask.person.name, delivery_id, version=version)
 
-    row = _done(ask, desk, "confirmed as sent", deed)
+    row = _done(ask, desk, EventCode.CONFIRMED, deed)
     if row:
         ask.tell("«%(subject)s» is in history as SENT, with your name.", subject=_subject(row))
     return _back(ask) if row else _look(ask)
@@ -104,7 +106,7 @@ def confirm(ask: Ask, desk: Desk) -> Response:
 
 def reopen(ask: Ask, desk: Desk) -> Response:
     """Take a cancelled mail back into the outbox; it is held there."""
-    row = _done(ask, desk, "reopened", lambda _: desk.support.reopen(ask.mail_id, ask.person.name))
+    row = _done(ask, desk, EventCode.REOPENED, lambda _: desk.support.reopen(ask.mail_id, ask.person.name))
     if row:
         ask.tell("«%(subject)s» is back in the outbox and held: send it, or release it.", subject=_subject(row))
         ask.offer("Release", "/mail/release", id=row.id)
@@ -119,7 +121,7 @@ def _asked_first(ask: Ask, desk: Desk, name: str) -> Response | None:
     return ask.to("/mail", id=ask.mail_id, open=name)
 
 
-def _done(ask: Ask, desk: Desk, what: str, deed: Deed) -> Row | None:
+def _done(ask: Ask, desk: Desk, what: EventCode, deed: Deed) -> Row | None:
     """Do it and give the mail; None if it cannot be done, which is told. One wish that comes twice is done once."""
     row = desk.support.show(ask.mail_id)
     if _wished(ask, row, what):
@@ -130,7 +132,7 @@ def _done(ask: Ask, desk: Desk, what: str, deed: Deed) -> Row | None:
         row = desk.support.show(ask.mail_id)
         if _wished(ask, row, what):
             return row
-        ask.tell("%(why)s", Kind.WARNING, why=safe(ask.words.said(str(error))))
+        ask.tell("%(why)s", Kind.WARNING, why=safe(ask.words.said(message_of(error))))
     return None
 
 
@@ -146,7 +148,7 @@ def _decided(ask: Ask, row: Row) -> str:
     return row.version
 
 
-def _wished(ask: Ask, row: Row, what: str) -> bool:
+def _wished(ask: Ask, row: Row, what: EventCode) -> bool:
     """Tell whether this very person has done this very thing just now, and the mail is still where that leads."""
     return just_done(ask, row) == what and row.status in AFTER[what]
 

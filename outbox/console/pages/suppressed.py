@@ -13,6 +13,7 @@ from outbox.console.ask import Answer, Ask, Kind, Page
 from outbox.core import clock, places, suppression
 from outbox.core.address import Address
 from outbox.core.errors import ChangedMeanwhile, InvalidMail, InvalidRequest, MissingSettings, OutboxError
+from outbox.core.message import Message
 from outbox.core.row import Item, Row
 from outbox.core.states import Status
 from outbox.core.text import bad_character, shorten
@@ -38,6 +39,11 @@ class Entry:
     def is_suppressed(self) -> bool:
         """Whether it gets no mail now."""
         return suppression.suppressed(self.item, self.now) is not None
+
+    @property
+    def why(self) -> str:
+        """Why it gets no mail, or got none."""
+        return suppression.why(self.item)
 
     @property
     def until(self) -> datetime | None:
@@ -109,7 +115,7 @@ def add(ask: Ask, desk: Desk) -> Response:
     if problems:
         return _list(ask, desk, typed, problems)
     email, who = places.recipient(typed["email"]), ask.person.name
-    desk.suppression.add(email, who, typed["reason"] or f"added by {who}", until)
+    desk.suppression.add(email, who, typed["reason"] or Message("suppression.added", who=who), until)
     ask.tell("%(email)s gets no mail from now on.", email=email)
     ask.offer("Undo", "/suppressed/lift", email=email)
     return ask.to("/suppressed", q=email)

@@ -1,9 +1,4 @@
-"""Every sentence the service writes, in both of its languages: code -> (English, Japanese).
-
-`{name}` stands for a parameter, `{name:,}` for a number with its thousands separated. Plain Python instead of gettext
-catalogues: both languages of a sentence stand together, so none can be forgotten; nothing is compiled or installed
-before a function can read them; and importing them takes a millisecond of a cold start.
-"""
+"""Why a mail is where it is, and what happened to it."""
 
 from collections.abc import Mapping
 
