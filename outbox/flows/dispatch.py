@@ -30,6 +30,10 @@ log = structlog.get_logger()
 
 # How long to wait, in seconds, when the line of slots is full, before looking at it (and for urgent mail) again.
 FULL = 0.25
+# While there is none at all, as after a 429, the waits grow to this: still less than the look-ahead of bulk mail.
+FULL_FOR_LONG = 1.0
+# Then one call asks whether the API takes mails again, before more are booked; nobody waits longer for its answer.
+FIRST_ANSWER = 5.0
 RENEWED_EVERY = timedelta(seconds=5)
 # The schedule starts a dispatcher every minute; one of them comes while a run that ends soon may be taken over.
 TAKEN_OVER_WITHIN = timedelta(seconds=75)
@@ -158,6 +162,7 @@ class _Run:
     yields_at: datetime = field(init=False)
     renewed_at: datetime | None = None
     never_due_at: datetime | None = None
+    full: float = FULL
     out_of_time: bool = False
 
     def __post_init__(self) -> None:
@@ -171,26 +176,31 @@ class _Run:
         """Go on until nothing is due, the time is up, the line is stopped or the lease is lost."""
         while self._may_go_on():
             self._look_for_what_is_never_due()
-            wanted = self.pool.room(AT_ONCE * self.dispatch.threads)
+            wanted = self.pool.room(1 if self.full == FULL_FOR_LONG else AT_ONCE * self.dispatch.threads)
             handed_out, left = self._hand_out(wanted) if wanted else (0, 0)
             self.counts.update(self.pool.collect())
             if wanted and not handed_out and not left and self.pool.idle:
                 break
-            self._wait(handed_out, left, nothing_due=bool(wanted) and not handed_out and not left)
+            self._wait(handed_out, left, all_handed_out=bool(wanted) and not left and not self.due.backlog)
         self.pool.wait_for_all()
         self.counts.update(self.pool.collect())
         return dict(self.counts)
 
-    def _wait(self, handed_out: int, left: int, *, nothing_due: bool) -> None:
+    def _wait(self, handed_out: int, left: int, *, all_handed_out: bool) -> None:
         """Wait until there may be room again: in the line, or because a thread becomes free."""
         sender = self.dispatch.sender
         if left and not handed_out:
-            sender.pause(FULL)
+            sender.pause(self.full)
+            self.full = min(2 * self.full, FULL_FOR_LONG)
+            return
+        was_full, self.full = self.full, FULL
+        if was_full == FULL_FOR_LONG and handed_out:
+            self.pool.wait_for_all(FIRST_ANSWER)
         elif self.pool.booked_until > sender.clock().timestamp() + FULL:
             # To book for each thread that becomes free meanwhile would be a write for each mail.
             self.pool.wait_for_all(FULL)
         else:
-            self.pool.wait(FULL if nothing_due else BEFORE)
+            self.pool.wait(FULL if all_handed_out else BEFORE)
 
     def _last_booking(self) -> float:
         # A slot booked now may lie that far ahead, and its call must still have time then.

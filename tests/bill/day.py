@@ -176,9 +176,14 @@ class Day:
         """Let the day pass."""
         began = self.clock()
         for minute in range(MINUTES):
-            self.clock.now = max(self.clock.now, began + timedelta(minutes=minute))
+            moment = began + timedelta(minutes=minute)
+            still_at_work, self.clock.now = self.clock.now > moment, max(self.clock.now, moment)
             each_minute(minute)
             self._hear()
+            if still_at_work:
+                # A run lasts for minutes here: what the schedule starts meanwhile finds its lease held, and ends.
+                self.counts["dispatch"] += 1
+                continue
             self._run_dispatch()
             self._hear()
         return self

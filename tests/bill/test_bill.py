@@ -156,8 +156,7 @@ BOUNDS = {
     ),
     "busy": Bound(
         busy,
-        "about one call a minute for all mails; meanwhile dispatch looks four times a second at the rate and the "
-        "urgent lanes, for the half minute in which it may begin a call",
+        "about one call a minute for all mails; meanwhile dispatch looks once a second at rate and urgent lanes",
         *(5, 7, 5, 10),
         reads=1100,
     ),

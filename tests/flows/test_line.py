@@ -4,7 +4,6 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from outbox.flows.look_up import LookUp
 
 from outbox.core.errors import Stop, TryLater
 from outbox.core.mail_api import Accepted
@@ -12,6 +11,7 @@ from outbox.core.rate import Rate
 from outbox.flows.dispatch import Dispatch
 from outbox.flows.lease import Lease
 from outbox.flows.limiter import SharedLimiter
+from outbox.flows.reconcile import Reconcile
 
 
 def no_pause(_seconds):
@@ -273,12 +273,30 @@ def test_a_due_at_that_never_comes_is_looked_for_during_a_long_run(limited, mail
 def dispatch_for(service, seconds):
     """Run a dispatcher that has so many seconds."""
     sender = service.sender("dispatch")
-    look_up = LookUp(
+    look_up = Reconcile(
         service.store, service.records, sender.limiter, service.clock, service.pause, "dispatch", 180.0,
         service.keep, service.files,
     )  # fmt: skip
     dispatch = Dispatch(sender, look_up, service.register, service.start_dispatch, service.threads)
     return dispatch(service.clock().timestamp() + seconds)
+
+
+def test_after_a_429_one_call_asks_whether_it_is_over(service, mail):
+    """While the API refuses every call for a minute, a run makes about one call a minute, whatever waits."""
+    calls = []
+
+    def answer(_sent):
+        calls.append(service.clock())
+        raise TryLater("the rate.", 60)
+
+    service.limiter = SharedLimiter(service.register, service.clock, Rate(500, 5), no_pause)
+    service.api.answer, service.threads = answer, 1
+    for _ in range(200):
+        service.outbox.enqueue(mail())
+    service.clock.forward(minutes=6)
+    dispatch_for(service, 900)
+    later = [moment for moment in calls if moment > calls[0] + timedelta(seconds=30)]
+    assert 5 <= len(later) <= 2 * 13
 
 
 def test_a_dispatcher_that_crashes_frees_its_lease_or_lets_it_run_out(service, mail):

@@ -69,7 +69,7 @@ def test_an_invocation_believes_nothing_of_the_one_before(monkeypatch, parts, pe
     monkeypatch.setattr(dispatching, "flow", lambda: look)
     invoke = {
         "deliver": lambda: delivering.deliver({"Records": []}, Context()),
-        "dispatch": lambda: dispatching.dispatch(Context()),
+        "dispatch": lambda: dispatching.dispatch({}, Context()),
     }[function]
     invoke()
     peer.forget("reset")
