@@ -69,7 +69,8 @@ def read_tags(typed: str) -> list[str]:
 def read_codes(typed: str) -> dict[str, str]:
     """Read insert codes. Raises `InvalidMail` naming the first lines that are none."""
     found: dict[str, list[str]] = {}
-    problems, name = [], ""
+    problems: list[Problem] = []
+    name = ""
     for number, written in enumerate(typed.split("\n"), 1):
         if written.startswith(" ") and name:
             found[name].append(written[1:])
