@@ -45,8 +45,8 @@ COUNTED = """\
 A row of 1 KB has no more than 1,024 bytes by DynamoDB's count, also as the row of history it becomes; a mail whose text
 alone has 1,024 bytes makes a larger one. Bytes of the rows as written, and in history: {sizes}. Read units: {reads:g} a
 mail (is it in history already, is its recipient suppressed). A booking, for up to 20 mails: a write and a read unit;
-once in two seconds, and at the start of each invocation: one read unit for the switch. An idempotency key: {key:g} write
-units more. All are what the embedded AWS says each call consumed. It counts writes by the rules of the DynamoDB
+once in two seconds, and at the start of each invocation: one read unit for the switch. An idempotency key: {key:g}
+write units more. All are what the embedded AWS says each call consumed. It counts writes by the rules of the DynamoDB
 developer guide; that indexes are paid once, not twice, in a transaction is what others measured on AWS. Its reads it
 counts by the call, so those are counted here by size."""
 
