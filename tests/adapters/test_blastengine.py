@@ -16,7 +16,7 @@ from outbox.adapters.api_client import ApiClient, token
 from outbox.adapters.blastengine import BlastengineApi, payload_of
 from outbox.adapters.secrets import Credentials
 from outbox.core.attachment import S3Object, StoredFile
-from outbox.core.errors import OutcomeUnknown, Rejected, Stop, TryLater
+from outbox.core.errors import NotEncodable, OutcomeUnknown, Rejected, Stop, TryLater
 from outbox.local.sandbox import Sandbox, SandboxSettings
 from tests.conftest import make_mail
 
@@ -418,7 +418,7 @@ def test_a_file_is_streamed_with_its_length_said(http):
 @pytest.mark.parametrize("content", [Path("/tmp/a"), S3Object("b", "k"), StoredFile("k", 1, "a" * 64)])
 def test_a_file_that_was_not_opened_is_no_call(api, content):
     """It is the caller's mistake, and nothing leaves."""
-    with pytest.raises(TypeError, match="not opened"):
+    with pytest.raises(NotEncodable, match="TypeError"):
         send(api, make_mail(attachments=[Attachment("a.txt", content)]))
 
 

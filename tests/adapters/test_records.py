@@ -14,7 +14,7 @@ from outbox.local.sandbox import Sandbox, SandboxSettings
 from tests.conftest import make_mail
 
 
-def sent(client, mail):
+def send(client, mail):
     """Send a mail; give its delivery id."""
     api = BlastengineApi(client)
     return api.send(api.encode(mail)).delivery_id
@@ -46,7 +46,7 @@ def find(client, mail, is_other=lambda _id: False, spent=None):
 def test_a_delivery_is_found_by_recipient_and_content(api):
     """Of several mails to one person, the very one is found, with its id; each call is spent."""
     mail = make_mail(to="taro1@example.com", subject="Mine", text="Line 1\r\nLine 2", cc=["boss@example.com"])
-    sent = [sent(api, each) for each in (mail, mail.but(subject="Other"), mail.but(text="x"))]
+    sent = [send(api, each) for each in (mail, mail.but(subject="Other"), mail.but(text="x"))]
     spent = []
     assert [seen.delivery_id for seen in find(api, mail, spent=spent)] == sent[:1]
     assert len(spent) == 4
@@ -59,7 +59,7 @@ def test_a_mail_of_html_is_found_whatever_text_part_was_made_of_it(api, monkeypa
     mail = make_mail(to="taro9@example.com", html="<p>Hello</p>")
     with monkeypatch.context() as before:
         before.setattr("outbox.adapters.blastengine.plain_text", lambda _html: "made otherwise")
-        sent = sent(api, mail)
+        sent = send(api, mail)
     assert [seen.delivery_id for seen in find(api, mail)] == [sent]
     assert find(api, mail.but(html="<p>Bye</p>")) == []
     assert find(api, mail.but(text="Hello")) == []
@@ -68,7 +68,7 @@ def test_a_mail_of_html_is_found_whatever_text_part_was_made_of_it(api, monkeypa
 def test_ids_that_are_known_to_be_other_mails_are_not_even_looked_at(api):
     """A delivery of history costs no call."""
     mail = make_mail(to="taro2@example.com")
-    ids = [sent(api, mail) for _ in range(3)]
+    ids = [send(api, mail) for _ in range(3)]
     spent = []
     found = find(api, mail, is_other=lambda delivery_id: delivery_id != ids[1], spent=spent)
     assert [seen.delivery_id for seen in found] == [ids[1]]
@@ -78,9 +78,9 @@ def test_ids_that_are_known_to_be_other_mails_are_not_even_looked_at(api):
 def test_a_person_with_many_mails_is_paged_through(api):
     """More than a page of logs is read, and no mail before its time."""
     mail = make_mail(to="taro3@example.com", subject="First")
-    first = sent(api, mail)
+    first = send(api, mail)
     for n in range(120):
-        sent(api, mail.but(subject=f"{n}"))
+        send(api, mail.but(subject=f"{n}"))
     others = lambda delivery_id: delivery_id != first  # noqa: E731
     assert [seen.delivery_id for seen in find(api, mail, is_other=others)] == [first]
     late = datetime.now(UTC) + timedelta(hours=1)

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 
 from outbox.core import clock, places, transitions
-from outbox.core.change import ABSENT, Expect, Patch, seen
+from outbox.core.change import ABSENT, CheckedRow, Expect, Patch, seen
 from outbox.core.codes import ErrorCode
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.retention import Retention
 from outbox.core.row import Row
-from outbox.core.states import Status
+from outbox.core.states import Cause, StateChange, Status
 from outbox.core.transitions import Stamp
 from tests.conftest import make_mail
 
@@ -20,6 +20,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def new(mail_id="a", **parts):
     return transitions.new(make_mail(**parts), mail_id, Stamp(NOW, "tester"))
+
+
+def claimed(mail_id="a", **parts):
+    """Make a row that a worker has in its hands."""
+    return CheckedRow(new(mail_id, **parts) | {"status": "SENDING"}, StateChange(Cause.CLAIM, None, Status.SENDING))
 
 
 def finished(item, delivery_id="7"):
@@ -78,7 +83,7 @@ def test_an_update_happens_only_if_the_row_is_as_expected(store):
     """A condition that fails changes nothing and shows the row as it is."""
     store.add(new(), once=False)
     with pytest.raises(Lost) as lost:
-        store.update("a", Expect({"revision": 2}), Patch({"status": "FAILED"}))
+        store.update("a", Expect({"revision": 2}), Patch({"note": "x"}))
     assert lost.value.row == store.get("a")
     after = store.update(
         "a", Expect({"revision": 1}, frozenset({"PENDING"})), Patch({"revision": 2}, frozenset({"lane"}))
@@ -133,33 +138,33 @@ def test_drops_an_attribute_it_also_sets_only_once(store):
 
 def test_finish_moves_a_row_to_history_in_one_step(store):
     """Afterwards it is there and not here."""
-    item = new()
+    item = claimed()
     store.add(item, once=False)
-    store.finish("a", Expect({"revision": 1}), finished(item))
+    store.finish("a", Expect({"revision": 1, "status": "SENDING"}), finished(item))
     assert store.get("a") is None
     assert store.get_finished("a")["delivery_id"] == "7"
 
 
 def test_finish_does_neither_when_the_row_has_changed(store):
     """Both or none: history stays empty when the row is not as expected."""
-    item = new()
+    item = claimed()
     store.add(item, once=False)
     with pytest.raises(Lost) as lost:
-        store.finish("a", Expect({"revision": 9}), finished(item))
+        store.finish("a", Expect({"revision": 9, "status": "SENDING"}), finished(item))
     assert (lost.value.row, lost.value.finished) == (item, False)
     assert store.get_finished("a") is None
     with pytest.raises(Lost) as gone:
-        store.finish("b", Expect(), finished(new("b")))
+        store.finish("b", Expect({"status": "SENDING"}), finished(new("b")))
     assert gone.value.row is None
 
 
 def test_finish_does_not_write_over_history(store):
     """History keeps its first truth; the row stays for somebody to look at."""
-    item = new()
+    item = claimed()
     store.add(item, once=False)
     store.keep(finished(item, "1"))
     with pytest.raises(Lost) as lost:
-        store.finish("a", Expect({"revision": 1}), finished(item, "2"))
+        store.finish("a", Expect({"revision": 1, "status": "SENDING"}), finished(item, "2"))
     assert lost.value.finished
     assert store.get_finished("a")["delivery_id"] == "1"
     assert store.get("a") == item
@@ -179,14 +184,14 @@ def test_keep_writes_once_and_shows_what_is_there(store):
 
 def test_says_when_there_is_no_room(store):
     """An item over 400 KB is refused as such, and nothing is written."""
-    store.add(new(), once=False)
+    store.add(claimed(), once=False)
     item = store.get("a")
     for write in (
         lambda: store.add(new("big") | {"x": "x" * 410_000}, once=False),
         lambda: store.add(new("big") | {"x": "x" * 410_000}, once=True),
         lambda: store.update("a", Expect(), Patch({"x": "x" * 410_000})),
-        lambda: store.finish("a", Expect(), finished(item) | {"x": "x" * 410_000}),
-        lambda: store.keep(finished(new("big")) | {"x": "x" * 410_000}),
+        lambda: store.finish("a", Expect({"status": "SENDING"}), finished(item).also({"x": "x" * 410_000})),
+        lambda: store.keep(finished(new("big")).also({"x": "x" * 410_000})),
     ):
         with pytest.raises(TooLarge):
             write()
@@ -249,9 +254,9 @@ def test_every_status_can_be_expected(store):
 
 def finish(store, mail_id="a", delivery_id="7", **parts):
     """Write a mail and move it to history."""
-    item = new(mail_id, **parts)
+    item = claimed(mail_id, **parts)
     store.add(item, once=False)
-    store.finish(mail_id, seen(item, "revision"), finished(item, delivery_id))
+    store.finish(mail_id, seen(item, "revision", "status"), finished(item, delivery_id))
 
 
 def bounce(number, delivery_id="7", recipient="taro@example.com"):
@@ -362,11 +367,13 @@ def test_tells_which_ids_are_taken_where(store):
 def test_lists_the_problems_of_a_span_of_time(store):
     """Both ends are included; without bounds also what has no readable time."""
     for number in range(4):
-        row = Row(new(f"m{number}"))
+        row = Row(claimed(f"m{number}"))
         store.add(row.item, once=False)
         at = NOW + timedelta(hours=number)
         store.update(
-            row.id, Expect(), transitions.dead_letter(row, ErrorCode.REFUSED, {"answer": "No."}, Stamp(at, "tester"))
+            row.id,
+            seen(row.item, "status"),
+            transitions.dead_letter(row, ErrorCode.REFUSED, {"answer": "No."}, Stamp(at, "tester")),
         )
     odd = new("odd") | {"status": "FAILED", "problem": "FAILED", "problem_at": "yesterday"}
     store.add(odd, once=False)
@@ -374,3 +381,17 @@ def test_lists_the_problems_of_a_span_of_time(store):
     assert [row["id"] for row in store.by_problem("FAILED", 10, **span).items] == ["m2", "m1"]
     assert [row["id"] for row in store.by_problem("FAILED", 10, since=span["until"]).items] == ["m3", "m2"]
     assert [row["id"] for row in store.by_problem("FAILED", 10).items] == ["odd", "m3", "m2", "m1", "m0"]
+
+
+@pytest.mark.parametrize("expect", [Expect(), Expect({"revision": 1}), Expect({"status": "HELD"})])
+def test_a_state_is_changed_only_over_the_state_it_starts_from(store, expect):
+    """Every store refuses a write that does not expect it, before it writes: the table of states cannot be passed by."""
+    item = claimed()
+    store.add(item, once=False)
+    row = Row(item)
+    patch = transitions.dead_letter(row, ErrorCode.REFUSED, {"answer": "No."}, Stamp(NOW, "tester"))
+    with pytest.raises(ValueError, match="must expect the status"):
+        store.update("a", expect, patch)
+    with pytest.raises(ValueError, match="must expect the status"):
+        store.finish("a", expect, finished(item))
+    assert store.get("a") == item

@@ -60,7 +60,7 @@ def test_an_invocation_believes_nothing_of_the_one_before(monkeypatch, parts, pe
 
     monkeypatch.setattr(DynamoRegister, "read_together", lambda _self, *names: together.append(names))
 
-    def look(*_):
+    def look(*_, **_more):
         parts.http.call("POST", "/", longest=10)
         looks.append(parts.switch.stopped())
         return set() if function == "deliver" else {}
