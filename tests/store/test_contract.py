@@ -385,7 +385,7 @@ def test_lists_the_problems_of_a_span_of_time(store):
 
 @pytest.mark.parametrize("expect", [Expect(), Expect({"revision": 1}), Expect({"status": "HELD"})])
 def test_a_state_is_changed_only_over_the_state_it_starts_from(store, expect):
-    """Every store refuses a write that does not expect it, before it writes: the table of states cannot be passed by."""
+    """Every store refuses a write that does not expect it: the table of states cannot be passed by."""
     item = claimed()
     store.add(item, once=False)
     row = Row(item)

@@ -114,7 +114,7 @@ def test_it_goes_on_after_what_is_gone(store, latest_first):
     for number in range(4):
         write(store, "due", f"m{number}", SAME)
     first, second, third, fourth = store.entries("due", KEYS["due"], 4, latest_first=latest_first)
-    store.finish(second["id"], Expect(), {"id": second["id"]})
+    store.drop(second["id"], Expect())
     assert store.entries("due", KEYS["due"], 4, after=second, latest_first=latest_first) == [third, fourth]
     store.update(first["id"], Expect(), Patch({"due_at": at(-1 if latest_first else 1)}))
     found = store.entries("due", KEYS["due"], 4, after=first, latest_first=latest_first)

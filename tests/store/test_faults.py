@@ -7,10 +7,11 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from outbox.core import transitions
-from outbox.core.change import Expect, Patch
+from outbox.core.change import CheckedRow, Expect, Patch
 from outbox.core.errors import AlreadyThere, Lost
 from outbox.core.retention import Retention
 from outbox.core.row import Row
+from outbox.core.states import Cause, StateChange, Status
 from outbox.core.transitions import Stamp
 from outbox.testing import FakeMailApi, TickingClock
 from tests.conftest import Service, make_mail
@@ -69,6 +70,12 @@ class Fault:
         return self
 
 
+def claimed():
+    """Make a row that a worker has in its hands."""
+    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
+    return CheckedRow(item | {"status": "SENDING"}, StateChange(Cause.CLAIM, None, Status.SENDING))
+
+
 CONFLICT = {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "x"}]}
 MIXED = {"CancellationReasons": [{"Code": "ConditionalCheckFailed", "Message": "x"}, {"Code": "TransactionConflict"}]}
 
@@ -76,13 +83,13 @@ MIXED = {"CancellationReasons": [{"Code": "ConditionalCheckFailed", "Message": "
 @pytest.mark.parametrize("reasons", [CONFLICT, MIXED])
 def test_transactions_that_collide_are_tried_again(embedded, reasons):
     """A conflict, also beside a failed condition, is no answer yet."""
-    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
+    item = claimed()
     embedded.add(item, once=False)
     fault = Fault(embedded, "TransactWriteItems", 3).answer("TransactionCanceledException", **reasons)
     embedded.finish(
         "a",
-        Expect({"revision": 1}),
-        transitions.sent(Row({**item, "status": "SENDING"}), "1", Stamp(NOW, "tester"), Retention(400)),
+        Expect({"revision": 1, "status": "SENDING"}),
+        transitions.sent(Row(item), "1", Stamp(NOW, "tester"), Retention(400)),
     )
     assert fault.played == 3
     assert embedded.get("a") is None
@@ -101,14 +108,14 @@ def test_single_writes_ride_out_conflicts_and_throttling(embedded, code):
 
 def test_a_conflict_without_end_is_an_error_not_a_lost_row(embedded):
     """After so many tries the caller hears of it; nothing was written."""
-    item = transitions.new(make_mail(), "a", Stamp(NOW, "tester"))
+    item = claimed()
     embedded.add(item, once=False)
     Fault(embedded, "TransactWriteItems", 99).answer("TransactionCanceledException", **CONFLICT)
     with pytest.raises(botocore.exceptions.ClientError):
         embedded.finish(
             "a",
-            Expect(),
-            transitions.sent(Row({**item, "status": "SENDING"}), "1", Stamp(NOW, "tester"), Retention(400)),
+            Expect({"status": "SENDING"}),
+            transitions.sent(Row(item), "1", Stamp(NOW, "tester"), Retention(400)),
         )
     assert embedded.get("a") == item
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from outbox.core import places, transitions
-from outbox.core.change import Expect, Patch, seen
+from outbox.core.change import CheckedRow, Expect, Patch, seen
 from outbox.core.errors import AlreadyThere, Lost, TooLarge
 from outbox.core.retention import Retention
 from outbox.core.row import Row
@@ -20,14 +20,16 @@ def cancel(store, **parts):
     """Write a mail and call it back; give its row of history."""
     item = new(**parts)
     store.add(item, once=False)
-    store.finish("a", seen(item, "revision"), transitions.cancelled(Row(item), Stamp(NOW, "bob"), Retention(400)))
+    store.finish(
+        "a", seen(item, "revision", "status"), transitions.cancelled(Row(item), Stamp(NOW, "bob"), Retention(400))
+    )
     return store.get_finished("a")
 
 
 def again(finished, who="alice"):
     """Make the row it shall be."""
     base, patch = transitions.reopened(Row(finished), Stamp(NOW, who))
-    return patch.applied(base)
+    return CheckedRow(patch.applied(base), patch.change)
 
 
 def as_seen(finished):
@@ -51,7 +53,9 @@ def test_it_can_come_and_go_more_than_once(store):
     finished = cancel(store, **COPIES)
     store.reopen(finished, as_seen(finished), again(finished))
     row = Row(store.get("a"))
-    store.finish("a", seen(row.item, "revision"), transitions.cancelled(row, Stamp(NOW, "bob"), Retention(400)))
+    store.finish(
+        "a", seen(row.item, "revision", "status"), transitions.cancelled(row, Stamp(NOW, "bob"), Retention(400))
+    )
     assert store.get("a") is None
     assert [row["id"] for row in store.by_recipient("mia@example.com", 10).items] == ["a"]
 
@@ -138,7 +142,9 @@ def test_the_key_is_spent_at_every_moment(store, store_kind):
             finished = store.get_finished("a")
             store.reopen(finished, as_seen(finished), again(finished))
             row = Row(store.get("a"))
-            store.finish("a", seen(row.item, "revision"), transitions.cancelled(row, Stamp(NOW, "bob"), Retention(400)))
+            store.finish(
+                "a", seen(row.item, "revision", "status"), transitions.cancelled(row, Stamp(NOW, "bob"), Retention(400))
+            )
     finally:
         done.set()
         thread.join()
@@ -163,5 +169,5 @@ def test_an_expectation_of_nothing_still_wants_the_row(store):
     """A mail that history does not have is not made up."""
     finished = transitions.cancelled(Row(new()), Stamp(NOW, "bob"), Retention(400))
     with pytest.raises(Lost):
-        store.reopen(finished, Expect(), again(finished))
+        store.reopen(finished, Expect({"status": "CANCELLED"}), again(finished))
     assert store.get("a") is None
