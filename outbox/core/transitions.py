@@ -238,7 +238,7 @@ def worker_died(row: Row, stamp: Stamp, window: timedelta) -> Patch:
 def poisoned(row: Row, deaths: int, stamp: Stamp) -> Patch:
     """Leave a row to a person whose worker died or hung again; it is not read once more."""
     patch = _problem(row, Cause.POISON, Status.UNKNOWN, ErrorCode.POISON, {"deaths": deaths}, stamp)
-    return patch.also({"deaths": deaths}, patch.drop | CHECK)
+    return _for_late_answer(patch).also({"deaths": deaths}, CHECK)
 
 
 # --- Reconciliation looks ---------------------------------------------------------------------------------------------
@@ -267,10 +267,9 @@ def undecided(row: Row, why: str, stamp: Stamp, attempts: int | None = None) -> 
     """Do as the mail's policy says when nobody can tell whether it was sent: hold it for a person, or send it again."""
     tried = row.attempts if attempts is None else attempts
     if row.item.get("on_unknown") != "resend":
-        patch = _problem(
-            row, Cause.GIVE_UP, Status.UNKNOWN, ErrorCode.UNKNOWN, {"why": why}, stamp, attempts=tried
-        )  # `claim` stays, see below.
-        return _look_ended(row, patch.also({}, (patch.drop | CHECK) - {"claim"}))
+        details = {"why": why}
+        patch = _problem(row, Cause.GIVE_UP, Status.UNKNOWN, ErrorCode.UNKNOWN, details, stamp, attempts=tried)
+        return _look_ended(row, _for_late_answer(patch).also({}, CHECK))
     if tried >= ATTEMPTS:
         details = {"attempts": tried, "why": why}
         error = ErrorCode.ATTEMPTS_USED_UP
@@ -279,8 +278,7 @@ def undecided(row: Row, why: str, stamp: Stamp, attempts: int | None = None) -> 
     due_at = backoff.next_try(stamp.now, tried)
     details = {"why": why, "due_at": clock.text(due_at)}
     patch = _wait(row, Cause.POLICY, due_at, ErrorCode.RESEND_PLANNED, details, stamp, EventCode.RESEND_PLANNED)
-    # `claim` stays: an answer that comes after all still finds its row, as long as no other worker has claimed it.
-    patch = patch.without("deferrals", "claim").also({"attempts": tried}, CHECK | {"deferrals"})
+    patch = _for_late_answer(patch).without("deferrals").also({"attempts": tried}, CHECK | {"deferrals"})
     return _look_ended(row, patch)
 
 
@@ -562,6 +560,11 @@ def _wait(  # noqa: PLR0913  as above
     }
     assign["timeline"] = _timeline(row, stamp, what, error=str(error), details=assign["details"], **told)
     return Patch(assign, CLAIM | {LEFT_AS}, StateChange(cause, row.status, Status.WAITING))
+
+
+def _for_late_answer(patch: Patch) -> Patch:
+    """Keep `claim`: an answer that comes after all still finds its row, unless another worker has claimed it."""
+    return patch.without("claim")
 
 
 def _look_ended(row: Row, patch: Patch) -> Patch:

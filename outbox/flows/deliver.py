@@ -13,6 +13,7 @@ from outbox.core.codes import ErrorCode
 from outbox.core.doorbell import Ask, Doorbell
 from outbox.core.ports import LONG_AGO
 from outbox.core.rate import LOOK_AHEAD, URGENT_LOOK_AHEAD
+from outbox.core.row import whole
 from outbox.flows.explain import explain
 from outbox.flows.send import Result, Sender
 from outbox.flows.start import start
@@ -61,7 +62,8 @@ class Deliver:
     def _answer_one(self, doorbell: Doorbell, slot: datetime | None, deadline: float) -> Result:
         sender = self.sender
         if doorbell.ask is Ask.EXPLAIN:
-            explain(sender.store, sender.stamp(), doorbell.id, doorbell.before)
+            revision = whole(doorbell.seen.get("revision"))
+            explain(sender.store, sender.stamp(), doorbell.id, doorbell.before, revision)
             return Result.STALE
         if (kept := sender.keep_send_at(doorbell.seen)) is not None:
             return Result.STALE if kept is Result.WAITING else kept

@@ -22,15 +22,18 @@ from outbox.flows.write import write
 log = structlog.get_logger()
 
 
-def explain(store: Store, stamp: Stamp, mail_id: str, before: Mapping[str, Any] | None) -> bool:
+def explain(store: Store, stamp: Stamp, mail_id: str, before: Mapping[str, Any] | None, revision: int = 0) -> bool:
     """Look at the row as it is now and, if nobody would find it, make it visible. True if something was written.
 
-    `before`: the row before the change, empty for one that was inserted; None when nobody knows.
+    `before`: the row before the change, empty for one that was inserted with that `revision`; None when nobody knows.
     """
     current = store.get(mail_id)
     if current is None:
         return False
     row = Row(current)
+    if before == {} and row.revision > revision:
+        # The service has written it since: an old event says nothing of the row as it is now.
+        before = None
     there = store.get_finished(mail_id) if places.is_mail(mail_id) else None
     # A row that says so already is left as it is, or it would be written again and again.
     if there is not None and (before == {} or lost(current) or saved_over(before or {}, current)):
