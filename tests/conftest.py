@@ -1,13 +1,17 @@
 """What tests share: a mail with defaults, and a whole service on memory."""
 
+import functools
 import logging
+import os
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import botocore.session
 import pytest
 import structlog
 from hypothesis import settings
@@ -37,6 +41,22 @@ from outbox.testing import (
 # On a busy machine a slow example says nothing about the code.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+# Each session of botocore would read the models of its services anew, most of the cost of making a client.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled modules in pytest's cache if the shell forbids Python to write them beside the sources.
+
+    Otherwise each of the processes that the tests start compiles the same thousands of files.
+    """
+    if sys.dont_write_bytecode:
+        directory = str(config.rootpath / ".pytest_cache" / "bytecode")
+        sys.dont_write_bytecode, sys.pycache_prefix = False, directory
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = directory
 
 
 # Where tests are started in the background, the shell has them ignore Ctrl-C, and with them all they start.
