@@ -6,9 +6,11 @@ import os
 import random
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -69,8 +71,34 @@ def quiet(*_args: object) -> dict[str, Any]:
     raise structlog.DropEvent
 
 
+class Scratch:
+    """The temporary directory of the tests of one process, and after which test each thing in it was first seen."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._seen = directory, dict[str, str]()
+
+    def look(self, test: str) -> None:
+        for each in self._directory.iterdir():
+            self._seen.setdefault(each.name, test)
+
+    def left(self) -> list[str]:
+        return [f"{each.name}, first seen after {self._seen.get(each.name)}" for each in self._directory.iterdir()]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """Give all tests and what they start one temporary directory, and fail if anything is left in it at the end."""
+    directory = tmp_path_factory.mktemp("scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(directory))
+        patch.setattr(tempfile, "tempdir", None)
+        scratch = Scratch(directory)
+        yield scratch
+    assert scratch.left() == []
+
+
 @pytest.fixture(autouse=True)
-def no_leftovers() -> Iterator[None]:
+def no_leftovers(scratch: Scratch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Give each test logging and chance as they were."""
     structlog.configure(processors=[quiet])
     state = random.getstate()
@@ -79,6 +107,7 @@ def no_leftovers() -> Iterator[None]:
     random.setstate(state)
     logging.root.handlers, logging.root.level = handlers, level
     structlog.reset_defaults()
+    scratch.look(request.node.nodeid)
 
 
 def make_mail(**parts: Any) -> Mail:
