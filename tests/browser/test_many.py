@@ -63,7 +63,7 @@ def test_stopped_and_continued(
 
     window.click("#continue")
     monkeypatch.setattr(type(desk.store), "update", update)
-    window.sees("It has come to its end.", 60)
+    window.sees("It has come to its end.")
     while states(deployed, failed) != {"SENT": MANY}:
         # It is started every minute.
         deployed.dispatch()

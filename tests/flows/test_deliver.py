@@ -8,6 +8,7 @@ import pytest
 from outbox.core.doorbell import listen
 from outbox.core.errors import Lost, OutcomeUnknown, Rejected, TryLater
 from outbox.testing import FakeMailApi, MemoryStore
+from tests.waiting import SECONDS
 
 
 def raising(error):
@@ -260,7 +261,7 @@ def test_deliver_sends_several_at_once(mail):
     from tests.conftest import Service
 
     service = Service(MemoryStore(), FakeMailApi(), TickingClock(), threads=4)
-    meet = threading.Barrier(4, timeout=10)
+    meet = threading.Barrier(4, timeout=SECONDS)
 
     def answer(sent):
         meet.wait()

@@ -34,7 +34,7 @@ WORKERS = ["deliver-0", "deliver-1", "dispatch-0"]
 # The weather clears when so few mails are under way: the unluckiest of them would else meet fault after fault, and
 # how long that takes is chance alone. The seconds are for one that comes to rest never, a small multiple of the usual.
 FEW = min(20, MAILS // 20)
-SECONDS = 240 + 12 * MAILS / PER_SECOND if FULL else 300
+SECONDS = 240 + 12 * MAILS / PER_SECOND if FULL else 900
 
 BOTH: list[dict[str, Any]] = [
     {"mode": "server_error"},
