@@ -1,11 +1,12 @@
 """A browser without a screen, on a console over a service in memory: pages as text, forms as a person sends them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from bs4 import BeautifulSoup, Tag
 from starlette.testclient import TestClient
 
@@ -186,6 +187,14 @@ def _refuse(_: Mail) -> Any:
 def _lose(_: Mail) -> Any:
     message = "no answer within 30 s"
     raise OutcomeUnknown(message)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_loop() -> Iterator[None]:
+    """Serve all requests from one event loop: a client makes one for each, which takes longer than most pages."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
 
 
 @pytest.fixture
