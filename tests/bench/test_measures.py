@@ -109,9 +109,9 @@ def test_memory_is_that_of_a_process_of_its_own():
 
 @pytest.mark.stack
 def test_latency_is_from_the_row_to_the_call():
-    """On an idle stack, with the first row apart."""
+    """With the first row apart; the call may come before `enqueue` has returned, so a difference may be below zero."""
     measured = latency.measure(QUICK)
-    assert 0 < measured["median_seconds"] <= measured["longest_seconds"] < 30
+    assert -latency.LONGEST < measured["median_seconds"] <= measured["longest_seconds"] < latency.LONGEST
 
 
 def code_of(path, line):
