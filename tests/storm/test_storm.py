@@ -20,7 +20,7 @@ from outbox.local.stack import LocalStack
 from tests.conftest import make_mail
 from tests.storm import crew, figures, worker
 
-MAILS = int(os.environ.get("OUTBOX_STORM_MAILS", "400"))
+MAILS = int(os.environ.get("OUTBOX_STORM_MAILS", "250"))
 FULL = MAILS > 2000
 # The sandbox's minute: short enough in CI that several of them fit into the run.
 MINUTE = 60 if FULL else 10
