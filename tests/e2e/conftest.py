@@ -70,7 +70,7 @@ class Deployed:
         def told() -> str:
             return f"{mail_id} is {row.item.get('status')}, not {status}: {row.reason}\n{self.stack.log_tail()}"
 
-        waiting.wait_for(there, seconds, pause=0.2 if nudge else 0.05, told=told)
+        waiting.wait_for(there, seconds, pause=0.2 if nudge else 0.1, told=told)
         return row
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = waiting.SECONDS) -> Any:
@@ -92,8 +92,9 @@ def deployed(local_stack: LocalStack) -> Iterator[Deployed]:
     tables = {info.outbox_table: "id", info.history_table: "id", info.control_table: "id"}
     for table, key in (tables | {info.suppression_table: "email"}).items():
         for page in service.dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression=key):
-            for item in page["Items"]:
-                service.dynamodb.delete_item(TableName=table, Key=item)
+            keys = [{"DeleteRequest": {"Key": item}} for item in page["Items"]]
+            for begin in range(0, len(keys), 25):
+                service.dynamodb.batch_write_item(RequestItems={table: keys[begin : begin + 25]})
     for key in service.objects():
         service.s3.delete_object(Bucket=info.files_bucket, Key=key)
     yield service

@@ -17,12 +17,12 @@ from outbox.core import asides, clock, moves
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from tests.conftest import make_mail
-from tests.waiting import SECONDS
+from tests.waiting import SECONDS, wait_for
 
 pytestmark = pytest.mark.stack
 
 SENT, UNSENT, CHANGED = 1000, 100, 50
-ENDED = 1000
+ENDED = 600
 
 
 def unsent(mail_id, **parts):
@@ -154,7 +154,7 @@ def test_ctrl_c_at_any_moment(deployed, copy, where):
         written = len(live(deployed))
         running = subprocess.Popen([*command, "--rate", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if number % 2:
-            deployed.wait_for(lambda written=written: len(live(deployed)) > written)
+            wait_for(lambda written=written: len(live(deployed)) > written, pause=0.2)
         with suppress(subprocess.TimeoutExpired):
             running.wait(chance.uniform(0.1, 1))
         running.send_signal(signal.SIGINT)

@@ -37,7 +37,7 @@ from tests.store import tables
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-ROWS, FEW = int(os.environ.get("OUTBOX_LISTING_ROWS", "30000")), 1000
+ROWS, FEW = int(os.environ.get("OUTBOX_LISTING_ROWS", "20000")), 1000
 UNIT = 4096
 WAITS = DUE | IN_FLIGHT
 # Each list with the units a page of it may take, whatever the outbox holds.
