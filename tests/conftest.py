@@ -1,13 +1,20 @@
 """What tests share: a mail with defaults, and a whole service on memory."""
 
+import functools
+import gc
 import logging
+import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import structlog
 from hypothesis import settings
@@ -40,6 +47,34 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+# Each session of botocore would read the models of its services anew, most of the cost of making a client.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled modules in pytest's cache if the shell forbids Python to write them beside the sources.
+
+    Otherwise each of the processes that the tests start compiles the same thousands of files.
+    """
+    if sys.dont_write_bytecode:
+        directory = str(config.rootpath / ".pytest_cache" / "bytecode")
+        sys.dont_write_bytecode, sys.pycache_prefix = False, directory
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = directory
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector what is collected once and stays: thousands of tests and all that they import."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
 # Where tests are started in the background, the shell has them ignore Ctrl-C, and with them all they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -50,8 +85,34 @@ def quiet(*_args: object) -> dict[str, Any]:
     raise structlog.DropEvent
 
 
+class Scratch:
+    """The temporary directory of the tests of one process, and after which test each thing in it was first seen."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._seen = directory, dict[str, str]()
+
+    def look(self, test: str) -> None:
+        for each in self._directory.iterdir():
+            self._seen.setdefault(each.name, test)
+
+    def left(self) -> list[str]:
+        return [f"{each.name}, first seen after {self._seen.get(each.name)}" for each in self._directory.iterdir()]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """Give all tests and what they start one temporary directory, and fail if anything is left in it at the end."""
+    directory = tmp_path_factory.mktemp("scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(directory))
+        patch.setattr(tempfile, "tempdir", None)
+        scratch = Scratch(directory)
+        yield scratch
+    assert scratch.left() == []
+
+
 @pytest.fixture(autouse=True)
-def no_leftovers() -> Iterator[None]:
+def no_leftovers(scratch: Scratch, request: pytest.FixtureRequest) -> Iterator[None]:
     """Give each test logging and chance as they were."""
     structlog.configure(processors=[quiet])
     state = random.getstate()
@@ -60,6 +121,7 @@ def no_leftovers() -> Iterator[None]:
     random.setstate(state)
     logging.root.handlers, logging.root.level = handlers, level
     structlog.reset_defaults()
+    scratch.look(request.node.nodeid)
 
 
 def make_mail(**parts: Any) -> Mail:

@@ -40,6 +40,15 @@ def test_it_names_every_command():
     assert [name for name in commands if f"outbox {name}" not in README and f"| {name}" not in README] == []
 
 
+def test_it_names_every_setting_of_an_attacks_size():
+    """Whoever wants the long form of an attack finds its setting."""
+    asked = re.compile(r"environ\.get\(\"(OUTBOX_\w+_(?:MAILS|ROWS|CALLS|STEPS|CELLS))\"")
+    sources = [path.read_text(encoding="utf-8") for path in figures.HERE.rglob("*.py")]
+    settings = {name for source in sources for name in asked.findall(source)}
+    assert len(settings) > 10
+    assert [name for name in sorted(settings) if f"`{name}" not in README] == []
+
+
 def test_its_two_lines_come_first():
     """One line runs the demo, one the tests, in the first forty lines."""
     top = "\n".join(README.splitlines()[:40])

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -186,10 +186,11 @@ def _tell(cli: Cli, said: dict[str, str | None], where: str) -> None:
 @contextmanager
 def _opener() -> Iterator[Callable[[str], None]]:
     """Give what opens an address in the browser: by a file of this person's own, as all may read a command line."""
-    with tempfile.TemporaryDirectory(prefix="outbox-console-") as directory:
+    with ExitStack() as kept:
 
         def opened(url: str) -> None:
-            page = Path(directory) / "open.html"
+            # Not before: whoever kills a console that opens no browser would leave an empty directory behind.
+            page = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="outbox-console-"))) / "open.html"
             page.write_text(OPENER.format(url=escape(url)), encoding="utf-8")
             if not webbrowser.open(page.as_uri()):
                 output.note("There is no browser here to open it in.")

@@ -150,9 +150,8 @@ class MemoryStore:
 
     def due(self, lane: str, until: datetime, limit: int) -> list[Due]:
         """List what should be looked at by then, the longest due first."""
-        rows = self._sorted(self.outbox, "lane", lane, "due_at")
-        found = [Due(row["id"], row["lane"], row["due_at"]) for row in rows if row["due_at"] <= clock.text(until)]
-        return found[:limit]
+        rows, latest = self._sorted(self.outbox, "lane", lane, "due_at"), clock.text(until)
+        return [Due(row["id"], row["lane"], row["due_at"]) for row in rows if row["due_at"] <= latest][:limit]
 
     def never_due(self, lane: str, limit: int) -> list[Due]:
         """List what was given a `due_at` by hand that no moment reaches."""
@@ -195,7 +194,7 @@ class MemoryStore:
 
     def by_delivery(self, delivery_id: str) -> Page:
         """List what was sent under the mail API's id."""
-        return Page([row for row in self._delivery(delivery_id) if places.is_mail(row["id"])])
+        return Page([copied(row) for row in self._delivery(delivery_id) if places.is_mail(row["id"])])
 
     def has_delivery(self, delivery_id: str) -> bool:
         """Tell whether history has a mail under the mail API's id."""
@@ -226,7 +225,7 @@ class MemoryStore:
             beyond, place = lt if latest_first else gt, (after[sort], after["id"])
             found = [row for row in found if beyond((row[sort], row["id"]), place)]
         shown = {"id", name, sort, *(places.LISTED if index == "problems" else ())}
-        return [{part: row[part] for part in row if part in shown} for row in found[:limit]]
+        return [copied({part: row[part] for part in row if part in shown}) for row in found[:limit]]
 
     def rows(self, table: str, ids: Sequence[str]) -> list[Item]:
         """Read whole rows of `outbox` or `history`, in the order of the ids; those that are gone are left out."""
@@ -235,7 +234,7 @@ class MemoryStore:
 
     def bounces(self, delivery_id: str) -> list[Item]:
         """List what came back of a delivery, in no order."""
-        return [row for row in self._delivery(delivery_id) if row["id"].startswith(places.BOUNCE)]
+        return [copied(row) for row in self._delivery(delivery_id) if row["id"].startswith(places.BOUNCE)]
 
     def bounces_of(self, email: str, limit: int, cursor: str | None = None) -> Page:
         """List what came back from an address (in lower case), the latest first; a page may be short."""
@@ -253,9 +252,9 @@ class MemoryStore:
     def every(self, table: str, limit: int, cursor: str | None = None) -> Page:
         """Go through a whole table, `outbox` or `history`, in no order."""
         with self._lock:
-            rows = copied([*(self.outbox if table == "outbox" else self.history).values()])
+            rows = [*(self.outbox if table == "outbox" else self.history).values()]
         begin = int(cursor or 0)
-        return Page(rows[begin : begin + limit], str(begin + limit) if len(rows) > begin + limit else None)
+        return Page(copied(rows[begin : begin + limit]), str(begin + limit) if len(rows) > begin + limit else None)
 
     def _delivery(self, delivery_id: str) -> list[dict[str, Any]]:
         return self._sorted(self.history, "delivery_id", delivery_id, "id")
@@ -279,9 +278,10 @@ class MemoryStore:
             self.outbox[mail_id] = copied(item)
 
     def _sorted(self, table: Mapping[str, Item], key: str, value: str, order: str) -> list[dict[str, Any]]:
+        """List rows as they are stored: most are left out afterwards, and only what is handed on is copied."""
         with self._lock:
-            rows = [dict(row) for row in table.values() if row.get(key) == value and isinstance(row.get(order), str)]
-            return copied(sorted(rows, key=lambda row: (row[order], row["id"])))
+            rows = [row for row in table.values() if row.get(key) == value and isinstance(row.get(order), str)]
+        return sorted(rows, key=lambda row: (row[order], row["id"]))  # type: ignore[arg-type]
 
     def _page(
         self,
@@ -297,4 +297,4 @@ class MemoryStore:
             rows.reverse()
         begin = int(cursor or 0)
         rest = len(rows) > begin + limit
-        return Page(rows[begin : begin + limit], str(begin + limit) if rest else None)
+        return Page(copied(rows[begin : begin + limit]), str(begin + limit) if rest else None)

@@ -5,10 +5,17 @@ import pytest
 
 from outbox.adapters import aws
 from tests.attack import figures
+from tests.attack.effects import Inline
 from tests.attack.world import TableStore
 from tests.store import tables
 from tests.store.conftest import accounts
 from tests.template.conftest import patterns, resources, translated  # noqa: F401  fixtures
+
+
+@pytest.fixture(autouse=True)
+def _no_threads(monkeypatch):
+    """Let deliver hand its mails to no thread: a world has but one process, and starting threads took most of it."""
+    monkeypatch.setattr("outbox.flows.deliver.ThreadPoolExecutor", Inline)
 
 
 @pytest.fixture

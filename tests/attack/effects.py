@@ -112,7 +112,7 @@ def faults(calls: Sequence[Call]) -> list[Fault]:
 class Inline(Executor):
     """Runs what it is given at once, so that calls have one order."""
 
-    def __init__(self, _threads: int = 1) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         """Take the arguments of a pool of threads."""
 
     def submit(self, call: Any, /, *args: Any, **more: Any) -> Future[Any]:

@@ -20,7 +20,7 @@ from outbox.core.suppression import MOST_ERRORS, suppressed
 from tests.attack.calls import PAIRS, RIGHT, SOURCE, START, Hook, a_call, parsed
 from tests.attack.figures import count
 
-CALLS = int(os.environ.get("OUTBOX_FUZZ_CALLS", "6000"))
+CALLS = int(os.environ.get("OUTBOX_FUZZ_CALLS", "3000"))
 WORLDS = 30
 WHOLE = {"id", "type", "finished_at", "day", "received_at", "expires_at"}
 TWO_WEEKS = timedelta(days=14)

@@ -9,8 +9,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.attack.figures import count
 from tests.attack.machine import Machine
 
-STEPS = int(os.environ.get("OUTBOX_MACHINE_STEPS", "10000"))
-TABLE_STEPS = int(os.environ.get("OUTBOX_MACHINE_TABLE_STEPS", "300"))
+STEPS = int(os.environ.get("OUTBOX_MACHINE_STEPS", "5000"))
+TABLE_STEPS = int(os.environ.get("OUTBOX_MACHINE_TABLE_STEPS", "200"))
 A_RUN = 50
 
 
@@ -34,7 +34,7 @@ def drive(machine: type[Machine], steps: int, a_run: int, attack: str, *, shrink
 
 @pytest.mark.timeout(0)
 def test_whatever_happens_in_whatever_order_no_mail_is_lost_or_doubled():
-    """On the memory store, 10,000 steps or as many as OUTBOX_MACHINE_STEPS says."""
+    """On the memory store, 5,000 steps or as many as OUTBOX_MACHINE_STEPS says."""
 
     class OnMemory(Machine):
         steps = type(Machine.steps)()

@@ -19,7 +19,7 @@ from tests.conftest import make_mail
 from tests.storm import crew, figures
 
 WORKERS = ["deliver-0", "deliver-1", "dispatch-0", "dispatch-1"]
-FIRST_CALL_SECONDS = 30
+FIRST_CALL_SECONDS = 120
 
 
 def measure(

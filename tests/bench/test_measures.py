@@ -76,8 +76,9 @@ def test_dispatch_reads_the_same_whatever_else_is_in_the_table():
     """Twice the rows, the same entries and units; a slow machine looks at the lanes once more before all is done."""
     small, large = due.measure(QUICK)["tables"]
     assert (small["rows"], large["rows"]) == (100, 200)
-    for name in ("entries", "row_units"):
-        assert small[name] == large[name]
+    assert small["entries"] == large["entries"]
+    # A lease that is renewed on the way is a read more.
+    assert small["row_units"] == pytest.approx(large["row_units"], abs=5)
     for each in (small, large):
         assert (each["entries"], each["index_units"]) == (5, each["queries"] / 2)
         # Each look is at the eight lanes of bulk, or of urgent mail.
@@ -110,9 +111,9 @@ def test_memory_is_that_of_a_process_of_its_own():
 
 @pytest.mark.stack
 def test_latency_is_from_the_row_to_the_call():
-    """On an idle stack, with the first row apart."""
+    """With the first row apart; the call may come before `enqueue` has returned, so a difference may be below zero."""
     measured = latency.measure(QUICK)
-    assert 0 < measured["median_seconds"] <= measured["longest_seconds"] < 30
+    assert -latency.LONGEST < measured["median_seconds"] <= measured["longest_seconds"] < latency.LONGEST
 
 
 def code_of(path, line):

@@ -4,6 +4,7 @@ import pytest
 
 from tests.browser.window import Window, Windows
 from tests.console.conftest import Browser as Memory
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -54,11 +55,11 @@ def test_many_at_once(window: Window, memory: Memory) -> None:
     assert memory.status("m1") == "FAILED"
     window.click(window.button("Send them again"))
 
-    for _ in range(50):
-        if window.page.get_by_text("It has come to its end.").count():
-            break
-        window.page.wait_for_timeout(100)
+    def ended() -> int:
         window.page.reload()
+        return window.page.get_by_text("It has come to its end.").count()
+
+    wait_for(ended, pause=0.1)
     assert [memory.status(f"m{number}") for number in (1, 2, 3)] == ["WAITING", "FAILED", "WAITING"]
 
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
+from tests.waiting import SECONDS
+
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -23,7 +25,6 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
 )
 MISSING = "there is no Chromium on this machine: apt-get install chromium, or name one by OUTBOX_CHROMIUM"
-SECONDS = 15
 # What pages load by themselves: a page that is refused is an answer, a part of it that is missing is a bug.
 PARTS = {"stylesheet", "script", "image", "font", "xhr", "fetch", "iframe"}
 VIOLATION = "document.addEventListener('securitypolicyviolation', e => console.error('CSP', e.blockedURI, e.sample))"

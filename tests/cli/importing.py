@@ -12,7 +12,7 @@ from outbox.core.errors import MissingSettings
 from outbox.testing import MemoryStore
 from tests.cli.conftest import Ended, Terminal
 
-ROWS = int(os.environ.get("OUTBOX_IMPORT_ROWS", "2000"))
+ROWS = int(os.environ.get("OUTBOX_IMPORT_ROWS", "1000"))
 TEMPLATE = """
 sender = "Shop <shop@example.com>"
 subject = "{{ name }}様"

@@ -19,6 +19,7 @@ from outbox.cli import serving
 from outbox.console import users
 from outbox.console.users import Password
 from tests.cli.conftest import Terminal
+from tests.waiting import SECONDS, wait_for
 
 ROOT = Path(__file__).parents[2]
 # The command on tables in memory: what is asked of it comes from the command line.
@@ -35,14 +36,14 @@ sys.exit(program.run(sys.argv[1:], connect=lambda options, *, control=False: des
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the command in a process of its own and give it with the first line it prints."""
     process = subprocess.Popen(
         [sys.executable, "-c", ON_MEMORY, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | more,
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -56,13 +57,13 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @contextmanager
-def console(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    with started("console", "--port", "0", "--json", *arguments) as (process, line):
+def console(*arguments: str, **more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    with started("console", "--port", "0", "--json", *arguments, **more) as (process, line):
         yield process, json.loads(line)
 
 
 def page(url: str) -> httpx.Response:
-    return httpx.get(url, trust_env=False, follow_redirects=True, timeout=10)
+    return httpx.get(url, trust_env=False, follow_redirects=True, timeout=SECONDS)
 
 
 def base(url: str) -> str:
@@ -100,18 +101,29 @@ def test_it_ends_in_order(number: signal.Signals) -> None:
     with console() as (process, said):
         assert listens(said["url"])
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=SECONDS)
 
         assert (process.returncode, out, err) == (0, "", "")
         assert not listens(said["url"])
 
 
-def test_a_kill_ends_it_as_well() -> None:
-    """It lives in the command's own process: nothing is left of it."""
-    with console() as (process, said):
+def test_a_kill_ends_it_as_well(tmp_path: Path) -> None:
+    """It lives in the command's own process and makes no temporary file: nothing is left of it."""
+    with console(TMPDIR=str(tmp_path)) as (process, said):
         process.kill()
         process.wait()
         assert not listens(said["url"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_page_for_the_browser_is_gone_when_it_ends(tmp_path: Path, number: signal.Signals) -> None:
+    """The file by which the browser was opened holds the token: it goes with the console."""
+    with console("--open", TMPDIR=str(tmp_path), BROWSER="true") as (process, _):
+        wait_for(lambda: list(tmp_path.glob("outbox-console-*/open.html")))
+        process.send_signal(number)
+        process.communicate(timeout=SECONDS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_taken_port_is_told(terminal: Terminal) -> None:
@@ -298,7 +310,7 @@ def test_missing_extra(missing: str) -> None:
     """Without the extra the command says which one it needs."""
     code = f"import sys; sys.modules[{missing!r}] = None\nfrom outbox.cli.app import main\n"
     code += "sys.exit(main(['console', '--json']))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
 
     error: Any = json.loads(ended.stdout)["error"]
     assert (ended.returncode, error["kind"]) == (2, "MissingExtra")
@@ -310,7 +322,7 @@ def test_settings_are_asked_for_first() -> None:
     code = "from outbox.cli.app import main; import sys; sys.exit(main(['console', '--json']))"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OUTBOX_"))}
     ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=clean
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False, env=clean
     )
 
     error = json.loads(ended.stdout)["error"]

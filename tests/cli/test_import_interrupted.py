@@ -10,7 +10,7 @@ from tests.cli.conftest import Terminal
 from tests.cli.importing import CSV, ROWS, Bench, Flaky, many
 
 INTERRUPTED = 130
-pytestmark = pytest.mark.timeout(120 + ROWS // 50)
+pytestmark = pytest.mark.timeout(600 + ROWS // 50)
 
 
 @pytest.fixture

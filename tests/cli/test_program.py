@@ -16,6 +16,7 @@ from outbox.core.rate import Rate
 from outbox.wiring.connect import connect, who
 from outbox.wiring.desk import Desk
 from tests.cli.conftest import Terminal
+from tests.waiting import SECONDS
 
 AWS = (
     *("OUTBOX_TABLE", "OUTBOX_HISTORY_TABLE", "OUTBOX_CONTROL_TABLE", "OUTBOX_ACTOR"),
@@ -257,7 +258,7 @@ def test_a_bug_is_not_hidden(terminal: Terminal) -> None:
 
 def isolated(code: str) -> subprocess.CompletedProcess[str]:
     """Run code in a process of its own, where modules can be made missing."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 @pytest.mark.parametrize("command", ["up", "demo"])

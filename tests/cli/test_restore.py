@@ -232,7 +232,7 @@ def test_a_rate(cli: WithCopy) -> None:
     cli.backup.outbox = {f"m-{number}": {"id": f"m-{number}"} for number in range(20)}
     began = time.monotonic()
     assert "restore --from outbox-copy --segments 2 --rate 40 --go" in cli("--rate", "40", "--segments", "2").out
-    assert 0.4 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.4
 
 
 def test_notes_about_what_arrives(cli: WithCopy) -> None:

@@ -1,11 +1,13 @@
 """A browser without a screen, on a console over a service in memory: pages as text, forms as a person sends them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from bs4 import BeautifulSoup, Tag
 from starlette.testclient import TestClient
 
@@ -35,7 +37,7 @@ class Seen:
     headers: Any
     url: str = ""
 
-    @property
+    @cached_property
     def soup(self) -> BeautifulSoup:
         return BeautifulSoup(self.html, "html.parser")
 
@@ -187,6 +189,14 @@ def _refuse(_: Mail) -> Any:
 def _lose(_: Mail) -> Any:
     message = Message("no-answer", seconds=30, kind="ReadTimeout")
     raise OutcomeUnknown(message)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_loop() -> Iterator[None]:
+    """Serve all requests from one event loop: a client makes one for each, which takes longer than most pages."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
 
 
 @pytest.fixture

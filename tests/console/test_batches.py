@@ -8,7 +8,7 @@ from outbox.core.states import Status
 from outbox.flows.batch import Action
 from outbox.flows.where import Where
 from tests.console.conftest import Browser
-from tests.console.test_runner import until
+from tests.waiting import wait_for
 
 FAILED = Where(Status.FAILED)
 
@@ -50,7 +50,7 @@ def test_an_interrupted_batch_can_be_continued(browser: Browser) -> None:
     assert "interrupted" in browser.get("/batches").text
 
     told = browser.submit(seen, "/batch/continue")
-    until(lambda: not browser.runner.has(batch))
+    wait_for(lambda: not browser.runner.has(batch))
 
     assert "It goes on" in told.notes[0]
     assert "It has come to its end." in browser.get("/batch", id=batch).text
@@ -178,7 +178,7 @@ def test_who_stopped_and_continued_stands_there(browser: Browser) -> None:
     assert "Stopped by car<b>ol, 2026-" in told.text
     browser.name = "dave"
     browser.submit(told, "/batch/continue")
-    until(lambda: not browser.runner.has(batch))
+    wait_for(lambda: not browser.runner.has(batch))
 
     seen = browser.get("/batch", id=batch)
 

@@ -1,6 +1,5 @@
 """One decision about many mails: looked at first, started once, in the person's name."""
 
-import time
 from typing import Any
 
 import pytest
@@ -13,17 +12,15 @@ from outbox.flows.batch_report import DONE
 from outbox.flows.support import Support
 from tests.conftest import make_mail
 from tests.console.conftest import Browser, Seen
+from tests.waiting import wait_for
 
 
 def batch_of(browser: Browser, seen: Seen) -> Any:
     """Wait for the batch whose page this is, and give its report."""
     batch = seen.url.partition("id=")[2]
     assert batch, seen.text[:500]
-    for _ in range(500):
-        if not browser.runner.has(batch):
-            return browser.desk.batches.show(batch)
-        time.sleep(0.01)
-    raise AssertionError("the batch did not end")
+    wait_for(lambda: not browser.runner.has(batch), pause=0.01)
+    return browser.desk.batches.show(batch)
 
 
 def submit_all(browser: Browser, page: Seen, **changes: str) -> Seen:
@@ -135,8 +132,7 @@ def test_ticked_rows_of_several_states(browser: Browser) -> None:
     assert [browser.status(mail_id) for mail_id in ("f1", "u1", "h1")] == ["WAITING", "UNKNOWN", "HELD"]
     assert any("was left alone" in note for note in started.notes)
 
-    submit_all(browser, ticked(browser, "resend", "u1", "h1"), **{"sure-UNKNOWN-doubt": "1"})
-    time.sleep(0.3)
+    batch_of(browser, submit_all(browser, ticked(browser, "resend", "u1", "h1"), **{"sure-UNKNOWN-doubt": "1"}))
     assert browser.status("u1") == "WAITING"
 
 
@@ -165,8 +161,7 @@ def test_a_held_mail_in_doubt_must_be_confirmed(browser: Browser) -> None:
     browser.service.support.hold("u1", "bob")
     browser.write_held("h1")
 
-    submit_all(browser, ticked(browser, "release", "u1", "h1"))
-    time.sleep(0.3)
+    batch_of(browser, submit_all(browser, ticked(browser, "release", "u1", "h1")))
 
     assert [browser.status(mail_id) for mail_id in ("u1", "h1")] == ["HELD", "WAITING"]
     by_filter = browser.get("/many", action="release", all="1", state="held")

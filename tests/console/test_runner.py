@@ -15,17 +15,9 @@ from outbox.flows.batch import Action
 from outbox.flows.batch_report import DONE, STOPPED, BatchBusy
 from outbox.flows.where import Where
 from tests.console.conftest import ADDRESS, Browser
+from tests.waiting import wait_for
 
 RESEND = Action("resend")
-
-
-def until(what: Callable[[], bool]) -> None:
-    """Wait for what another thread does."""
-    for _ in range(500):
-        if what():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen within five seconds")
 
 
 class Held:
@@ -59,7 +51,7 @@ def test_a_batch_is_run(browser: Browser) -> None:
     batch = batches.start(Where(Status.FAILED), RESEND, "alice")
 
     browser.runner.run(batch)
-    until(lambda: not browser.runner.has(batch))
+    wait_for(lambda: not browser.runner.has(batch))
 
     assert (batches.show(batch).state, batches.show(batch).done) == (DONE, 3)
     assert browser.row("m0").timeline[-1]["who"] == "alice"
@@ -73,11 +65,11 @@ def test_a_few_at_once() -> None:
 
     for batch in ("a", "b", "c", "a", "c"):
         runner.run(batch)
-    until(lambda: len(held.begun) == 2)
+    wait_for(lambda: len(held.begun) == 2)
     assert [runner.has(batch) for batch in "abc"] == [True, True, True]
 
     held.go.set()
-    until(lambda: not any(runner.has(batch) for batch in "abc"))
+    wait_for(lambda: not any(runner.has(batch) for batch in "abc"))
     assert sorted(held.begun) == ["a", "b", "c"]
     runner.close()
 
@@ -88,7 +80,7 @@ def test_the_end_of_the_console() -> None:
     runner = runner_of(held)
     for batch in ("a", "b", "c"):
         runner.run(batch)
-    until(lambda: len(held.begun) == 2)
+    wait_for(lambda: len(held.begun) == 2)
 
     runner.close()
     runner.run("d")
@@ -109,12 +101,12 @@ def test_what_ended_it_is_remembered() -> None:
         runner = runner_of(held)
 
         runner.run("a")
-        until(lambda runner=runner: not runner.has("a"))  # type: ignore[misc]
+        wait_for(lambda runner=runner: not runner.has("a"))  # type: ignore[misc]
         assert runner.trouble("a") == told
 
         held.error = None
         runner.run("a")
-        until(lambda runner=runner: not runner.has("a"))  # type: ignore[misc]
+        wait_for(lambda runner=runner: not runner.has("a"))  # type: ignore[misc]
         assert runner.trouble("a") == ""
         runner.close()
 
@@ -133,7 +125,7 @@ def test_the_application_closes_its_runner(browser: Browser) -> None:
         page = client.get("/batch", params={"id": batch})
         token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
         client.post("/batch/continue", data={"csrf": token, "id": batch}, headers={"origin": ADDRESS})
-        until(lambda: slow.writes > 20)
+        wait_for(lambda: slow.writes > 20)
 
     report = browser.desk.batches.show(batch)
     assert (report.state, report.alive) == (STOPPED, False)

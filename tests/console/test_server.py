@@ -19,10 +19,10 @@ from starlette.responses import PlainTextResponse, Response
 from outbox.console.access import Everybody, Person, Role
 from outbox.console.app import create_app
 from outbox.console.ask import Ask, Page
-from outbox.console.server import HOST, Running, for_one, is_loopback, listen, port_of
+from outbox.console.server import HOST, STOP_SECONDS, Running, for_one, is_loopback, listen, port_of
 from outbox.wiring.desk import Desk
 from tests.console.conftest import Browser
-from tests.local.stack_probe import eventually
+from tests.waiting import wait_for
 
 
 def seen_by_the_console(ask: Ask, _desk: Desk) -> Response:
@@ -99,7 +99,7 @@ def test_addresses_are_not_written_down(
         get(port, "/mail?id=treasure")
         assert get(port, "/mistaken?id=treasure").status_code == 500
         # The answer goes first, then the mistake is written down.
-        assert eventually(lambda: "ZeroDivisionError" in caplog.text)
+        wait_for(lambda: "ZeroDivisionError" in caplog.text)
 
     ours = [record for record in caplog.records if not record.name.startswith("http")]
     assert "treasure" not in "".join(capfd.readouterr()) + "".join(map(caplog.handler.format, ours))
@@ -144,7 +144,7 @@ def test_an_open_connection_does_not_keep_it(app: object) -> None:
             half.sendall(b"GET /help HTTP/1.1\r\nHost: ")
             time.sleep(0.2)
             began = time.monotonic()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < STOP_SECONDS
     assert not reachable(port)
     listen(HOST, port).close()
 

@@ -17,6 +17,7 @@ from outbox.core.retention import Retention
 from outbox.flows.support import Support
 from outbox.flows.suppression import SuppressionList
 from outbox.local.stack import LocalStack
+from tests import waiting
 
 
 class Deployed:
@@ -33,7 +34,7 @@ class Deployed:
         self.store = DynamoStore(self.dynamodb, *names.values())
         self.support = Support(self.store, clock.now, Retention(400))
         self.suppression = SuppressionList(DynamoSuppressions(self.dynamodb, self.info.suppression_table), clock.now)
-        self.sandbox = httpx.Client(base_url=self.info.sandbox_url or "", timeout=10)
+        self.sandbox = httpx.Client(base_url=self.info.sandbox_url or "", timeout=60)
 
     def fault(self, mode: str, **how: object) -> None:
         self.sandbox.post("/_sandbox/faults", json={"mode": mode, **how}).raise_for_status()
@@ -53,28 +54,28 @@ class Deployed:
     def dispatch(self) -> Any:
         return self.stack.invoke("dispatch", {})
 
-    def until(self, mail_id: str, status: str, seconds: float = 20, nudge: Callable[[], Any] | None = None) -> Any:
-        """Wait until a mail is in a state and give its row."""
-        end = time.monotonic() + seconds
-        while True:
-            row = self.outbox.get(mail_id)
-            if row.item.get("status") == status:
-                return row
-            if time.monotonic() > end:
-                pytest.fail(
-                    f"{mail_id} is {row.item.get('status')}, not {status}: {row.reason}\n{self.stack.log_tail()}"
-                )
-            if nudge:
-                nudge()
-            time.sleep(0.05)
+    def until(
+        self, mail_id: str, status: str, seconds: float = waiting.SECONDS, nudge: Callable[[], Any] | None = None
+    ) -> Any:
+        """Wait until a mail is in a state and give its row; `nudge` is called before each look but the first."""
+        row: Any = None
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
+        def there() -> bool:
+            nonlocal row
+            if row is not None and nudge:
+                nudge()
+            row = self.outbox.get(mail_id)
+            return bool(row.item.get("status") == status)
+
+        def told() -> str:
+            return f"{mail_id} is {row.item.get('status')}, not {status}: {row.reason}\n{self.stack.log_tail()}"
+
+        waiting.wait_for(there, seconds, pause=0.2 if nudge else 0.1, told=told)
+        return row
+
+    def wait_for(self, condition: Callable[[], Any], seconds: float = waiting.SECONDS) -> Any:
         """Wait until something holds and give it."""
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, f"it did not come about within {seconds:g} s\n{self.stack.log_tail()}"
-            time.sleep(0.05)
-        return found
+        return waiting.wait_for(condition, seconds, told=self.stack.log_tail)
 
     def settle(self, seconds: float = 1.5) -> None:
         """Give the stream time to do what it should not."""
@@ -91,8 +92,9 @@ def deployed(local_stack: LocalStack) -> Iterator[Deployed]:
     tables = {info.outbox_table: "id", info.history_table: "id", info.control_table: "id"}
     for table, key in (tables | {info.suppression_table: "email"}).items():
         for page in service.dynamodb.get_paginator("scan").paginate(TableName=table, ProjectionExpression=key):
-            for item in page["Items"]:
-                service.dynamodb.delete_item(TableName=table, Key=item)
+            keys = [{"DeleteRequest": {"Key": item}} for item in page["Items"]]
+            for begin in range(0, len(keys), 25):
+                service.dynamodb.batch_write_item(RequestItems={table: keys[begin : begin + 25]})
     for key in service.objects():
         service.s3.delete_object(Bucket=info.files_bucket, Key=key)
     yield service

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -33,10 +32,7 @@ def test_a_killed_worker_leaves_an_unknown_mail_and_no_second_one(deployed, faul
     deployed.fault(fault, times=1)
     mail_id = deployed.outbox.enqueue(make_mail()).id
     row = deployed.until(mail_id, "SENDING")
-    end = time.monotonic() + 5
-    while not any(rule["fired"] for rule in deployed.sandbox.get("/_sandbox/faults").json()["faults"]):
-        assert time.monotonic() < end, "the call never came"
-        time.sleep(0.02)
+    deployed.wait_for(lambda: any(rule["fired"] for rule in deployed.sandbox.get("/_sandbox/faults").json()["faults"]))
     workers = children(deployed.info.pids["aws"])
     assert workers, "no worker to kill"
     for worker in workers:

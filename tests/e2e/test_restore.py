@@ -19,11 +19,12 @@ from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.transitions import Stamp
 from tests.conftest import make_mail
+from tests.waiting import SECONDS, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.stack
 
 SENT, UNSENT, CHANGED = 1000, 100, 50
-ENDED = 1000
+ENDED = 600
 
 
 def unsent(mail_id, **parts):
@@ -162,13 +163,13 @@ def test_ctrl_c_at_any_moment(deployed, copy, where):
     chance, midway = random.Random(5), 0
     for number in range(4):
         written = len(live(deployed))
-        running = subprocess.Popen([*command, "--rate", "250"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        running = subprocess.Popen([*command, "--rate", "100"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if number % 2:
-            deployed.wait_for(lambda written=written: len(live(deployed)) > written, 30)
+            wait_for(lambda written=written: len(live(deployed)) > written, pause=0.2)
         with suppress(subprocess.TimeoutExpired):
             running.wait(chance.uniform(0.1, 1))
         running.send_signal(signal.SIGINT)
-        out, _ = running.communicate(timeout=20)
+        out, _ = running.communicate(timeout=SECONDS)
         assert running.returncode != 0
         midway += running.returncode == 130 and b"same command again" in out
 

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from outbox.core.errors import AlreadyThere, TooLarge
 from outbox.testing import MemoryStore
+from tests.waiting import SECONDS
 
 
 def answer(code, status=400):
@@ -17,7 +18,7 @@ def answer(code, status=400):
 
 def threads():
     """Give the threads of bulk writes that are alive, after a moment in which they may end."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + SECONDS
     while time.monotonic() < end and (alive := [t for t in threading.enumerate() if t.name == "outbox-bulk"]):
         time.sleep(0.01)
     return alive

@@ -15,6 +15,7 @@ from outbox.core.suppression import Rule, suppressed
 from outbox.flows.bounce import TRIES, RecordBounces
 from outbox.testing import MemoryStore, TickingClock
 from outbox.testing.bounces import MemoryBounces, MemorySuppressions
+from tests.waiting import SECONDS
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -135,7 +136,7 @@ def test_nothing_to_record_is_fine(world):
 
 def test_a_thousand_events_go_at_once(world):
     """Different addresses do not wait for each other."""
-    gate = threading.Barrier(16, timeout=10)
+    gate = threading.Barrier(16, timeout=SECONDS)
     events = [raw(f"user{number}@example.com") for number in range(1008)]
 
     class Slow(Bad):

@@ -12,6 +12,7 @@ from outbox.core.rate import Rate
 from outbox.flows.deliver import Deliver
 from outbox.flows.limiter import SharedLimiter
 from outbox.testing import FakeMailApi, MemoryStore
+from tests.waiting import SECONDS
 
 
 def raising(error):
@@ -262,7 +263,7 @@ def test_deliver_sends_several_at_once(mail):
     from tests.conftest import Service
 
     service = Service(MemoryStore(), FakeMailApi(), TickingClock(), threads=4)
-    meet = threading.Barrier(4, timeout=10)
+    meet = threading.Barrier(4, timeout=SECONDS)
 
     def answer(sent):
         meet.wait()

@@ -1,4 +1,4 @@
-"""What a page of the list costs while the outbox holds a hundred thousand rows: the same as with a thousand.
+"""What a page of the list costs while the outbox holds tens of thousands of rows: the same as with a thousand.
 
 OUTBOX_LISTING_ROWS=1000000 pytest -s tests/flows/test_listing_size.py    # with a million; times are told, not judged
 """
@@ -37,7 +37,7 @@ from tests.store import tables
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-ROWS, FEW = int(os.environ.get("OUTBOX_LISTING_ROWS", "100000")), 1000
+ROWS, FEW = int(os.environ.get("OUTBOX_LISTING_ROWS", "20000")), 1000
 UNIT = 4096
 WAITS = DUE | IN_FLIGHT
 # Each list with the units a page of it may take, whatever the outbox holds.

@@ -1,6 +1,5 @@
 """A sandbox with a webhook, as the tests of bounces drive it."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import httpx
 
 from outbox.local.sandbox import Sandbox, SandboxSettings, token
 from tests.local.receiver import Receiver
+from tests.waiting import wait_for
 
 
 @dataclass
@@ -56,10 +56,7 @@ class Bouncing:
 
     def calls(self) -> list[dict[str, Any]]:
         """Return all webhook calls, once none of them goes on."""
-        until = time.monotonic() + 10
-        while self.admin.get("/stats").json()["webhooks"]["pending"]:
-            assert time.monotonic() < until, "webhook calls do not end"
-            time.sleep(0.01)
+        wait_for(lambda: not self.admin.get("/stats").json()["webhooks"]["pending"], pause=0.01)
         calls: list[dict[str, Any]] = self.admin.get("/bounces").json()["calls"]
         return calls
 

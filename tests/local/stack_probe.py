@@ -2,11 +2,9 @@
 
 import contextlib
 import io
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 HANDLER = """
 import json, os
@@ -33,14 +31,6 @@ def code() -> bytes:
         for name in ("deliver", "dispatch", "keep", "cleanup", "bounce"):
             archive.writestr(f"{name}.py", HANDLER)
     return content.getvalue()
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 5) -> Any:
-    """Wait until the condition gives something true and return that; the last answer when time is up."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return answer
 
 
 def descendants(pid: int) -> set[int]:

@@ -1,19 +1,23 @@
 """The demo as a person starts it: every mail comes out as it should, and the commands work on its stack."""
 
+import io
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 from bs4 import BeautifulSoup, Tag
+
+from outbox.cli.app import main
+from tests.waiting import SECONDS, wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -47,7 +51,7 @@ def test_ends_by_itself() -> None:
         env=environment(COLUMNS="250"),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=SECONDS,
         check=False,
     )
 
@@ -69,7 +73,7 @@ def demo() -> Iterator[dict[str, Any]]:
         yield report
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(SECONDS) == 0
         process.stdout.close()
     assert not listens(report["console_url"])
 
@@ -81,8 +85,11 @@ def listens(url: str) -> bool:
 
 
 def outbox(demo: dict[str, Any], *arguments: str, **more: str) -> tuple[int, Any]:
-    """Run a command on the demo's stack, with its environment lines; give its exit status and its document."""
-    stack = demo["stack"]
+    """Run a command on the demo's stack, with its environment lines; give its exit status and its document.
+
+    In this process: what takes longest in one of its own is to import everything.
+    """
+    stack, out, err = demo["stack"], io.StringIO(), io.StringIO()
     env = environment(
         AWS_ENDPOINT_URL=stack["aws_endpoint_url"],
         AWS_DEFAULT_REGION=stack["region"],
@@ -90,16 +97,10 @@ def outbox(demo: dict[str, Any], *arguments: str, **more: str) -> tuple[int, Any
         AWS_SECRET_ACCESS_KEY=stack["aws_secret_access_key"],
         **more,
     )
-    ended = subprocess.run(
-        [*COMMAND, "--stack", stack["stack_name"], *arguments, "--json"],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.stderr == ""
-    return ended.returncode, json.loads(ended.stdout)
+    with patch.dict(os.environ, env, clear=True), redirect_stdout(out), redirect_stderr(err):
+        status = main(["--stack", stack["stack_name"], *arguments, "--json"])
+    assert err.getvalue() == ""
+    return status, json.loads(out.getvalue())
 
 
 def unsettled(demo: dict[str, Any]) -> str:
@@ -156,7 +157,7 @@ def form_of(page: httpx.Response, action: str) -> dict[str, str]:
 def test_a_failed_mail_is_corrected_in_the_console(demo: dict[str, Any]) -> None:
     """From the printed address: the mail and its reason, the corrected address, saved and sent; it arrives."""
     waiting = named(demo, "refused, for you to correct")["id"]
-    with httpx.Client(trust_env=False, follow_redirects=True, timeout=20) as browser:
+    with httpx.Client(trust_env=False, follow_redirects=True, timeout=SECONDS) as browser:
         first = browser.get(demo["console_url"])
         base = f"http://{first.url.netloc.decode()}"
         page = BeautifulSoup(first.text, "html.parser")
@@ -188,12 +189,14 @@ def named(demo: dict[str, Any], name: str) -> dict[str, Any]:
 
 def until(demo: dict[str, Any], mail_id: str, status: str) -> dict[str, Any]:
     """Wait until a mail is in a state and give its document."""
-    for _ in range(60):
-        document = outbox(demo, "show", mail_id)[1]
-        if document["row"]["status"] == status:
-            return dict(document)
-        time.sleep(0.5)
-    return pytest.fail(f"{mail_id} is {document['row']['status']}: {document['row'].get('reason')}")
+    document: dict[str, Any] = {}
+
+    def there() -> bool:
+        document.update(outbox(demo, "show", mail_id)[1])
+        return bool(document["row"]["status"] == status)
+
+    wait_for(there, pause=0.2, told=lambda: f"{document['row']['status']}: {document['row'].get('reason')}")
+    return document
 
 
 def test_what_came_back_is_seen_and_an_address_is_lifted(demo: dict[str, Any]) -> None:

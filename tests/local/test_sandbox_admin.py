@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from outbox.local.sandbox import Sandbox, SandboxSettings, token
+from tests.waiting import SECONDS
 
 MAIL = {"from": {"email": "shop@example.com"}, "to": "a@example.com", "subject": "s", "text_part": "t"}
 
@@ -131,14 +132,14 @@ def test_process_ends_by_signal(number: int) -> None:
     assert (ready["login_id"], ready["api_key"]) == ("me", "secret")
     assert httpx.get(f"{ready['url']}/_sandbox/settings").json()["rate_per_minute"] == 9
     os.kill(process.pid, number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_process_ends_with_its_stdin() -> None:
     """The process does not outlive the one that started it and holds its stdin, if asked for."""
     process, _ = start("--until-stdin-closes")
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -149,7 +150,7 @@ def test_process_ends_with_its_stdin() -> None:
 def test_wrong_option(options: list[str], status: int, message: str) -> None:
     """A wrong option ends the process with a message that names it."""
     command = [sys.executable, "-m", "outbox.local.sandbox", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ended.returncode == status
     assert message in ended.stderr
 
@@ -157,7 +158,7 @@ def test_wrong_option(options: list[str], status: int, message: str) -> None:
 def test_process_on_a_taken_port(sandbox: Sandbox) -> None:
     """A taken port ends the process with a message, not with a traceback."""
     command = [sys.executable, "-m", "outbox.local.sandbox", "--port", sandbox.url.rpartition(":")[2]]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ended.returncode == 1
     assert ended.stderr.startswith("cannot listen on port")
     assert "Traceback" not in ended.stderr

@@ -12,6 +12,7 @@ import pytest
 from outbox.local.sandbox.bounce import bounce_now
 from outbox.local.sandbox.stop_list import FORTNIGHT, StopList
 from tests.local.bouncing import Bouncing, bouncing
+from tests.waiting import SECONDS, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_early(sandbox: Bouncing) -> None:
 def test_not_early(sandbox: Bouncing) -> None:
     """Any other bounce does not hold up the answer."""
     go_on = threading.Event()
-    sandbox.receiver.first = lambda: go_on.wait(10)
+    sandbox.receiver.first = lambda: go_on.wait(SECONDS)
     sandbox.rule(copies=30)
     sandbox.send()
     go_on.set()
@@ -87,13 +88,11 @@ def test_not_early(sandbox: Bouncing) -> None:
 
 def test_delay(sandbox: Bouncing) -> None:
     """A delayed bounce happens after its seconds, and until then the mail has been sent."""
-    sandbox.rule(delay=1)
+    sandbox.rule(delay=3)
     sandbox.send()
     assert sandbox.logs()[0]["status"] == "SENT"
     assert sandbox.calls() == []
-    until = time.monotonic() + 5
-    while not sandbox.receiver.heard and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for(lambda: sandbox.receiver.heard, pause=0.02)
     assert sandbox.logs()[0]["status"] == "HARDERROR"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from outbox.local.sandbox import Sandbox, SandboxSettings, webhooks
 from tests.local.bouncing import Bouncing, bouncing
+from tests.waiting import SECONDS, wait_for
 
 SECRETS = {"webhook_user": "hook-user", "webhook_password": "hook-pässword"}
 
@@ -209,9 +210,7 @@ def test_reset_stops_calls(sandbox: Bouncing) -> None:
     sandbox.receiver.statuses = [500] * 9
     sandbox.send()
     sandbox.bounce(to="a@example.com", type="HARDERROR")
-    until = time.monotonic() + 5
-    while not sandbox.receiver.heard and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_for(lambda: sandbox.receiver.heard, pause=0.01)
     sandbox.admin.post("/reset")
     time.sleep(1.2)
     assert len(sandbox.receiver.heard) == 1
@@ -223,7 +222,7 @@ def test_stopping_while_the_webhook_hangs() -> None:
     go_on = threading.Event()
     with bouncing() as sandbox:
         sandbox.begin()
-        sandbox.receiver.first = lambda: go_on.wait(10)
+        sandbox.receiver.first = lambda: go_on.wait(SECONDS)
         sandbox.rule(match={"to": "later@example.com"}, delay=3600)
         sandbox.send(to="later@example.com")
         sandbox.send()
@@ -231,7 +230,7 @@ def test_stopping_while_the_webhook_hangs() -> None:
         began = time.monotonic()
         # The receiver waits for its own requests when it ends.
         threading.Timer(1.5, go_on.set).start()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < SECONDS / 2
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.local import stack_probe as probe
+from tests.waiting import SECONDS, wait_for
 
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
-    pytest.mark.timeout(60),
 ]
 
 # What a test or a script does: a stack, a function that has run, and then whatever happens.
@@ -60,9 +60,9 @@ class Holder:
 
     def assert_gone(self) -> None:
         """Check that seconds later neither a process nor a file is left."""
-        self.process.wait(15)
-        assert probe.eventually(lambda: not probe.running(self.pids)), probe.running(self.pids)
-        assert probe.eventually(lambda: not list(self.directory.iterdir())), list(self.directory.iterdir())
+        self.process.wait(SECONDS)
+        wait_for(lambda: not probe.running(self.pids), told=lambda: str(probe.running(self.pids)))
+        wait_for(lambda: not list(self.directory.iterdir()), told=lambda: str(list(self.directory.iterdir())))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_holder_and_keeper_are_killed_together(holder: Holder) -> None:
 def test_up_ends_quietly(holder: Holder, number: signal.Signals) -> None:
     """The command outbox up --json wrote one line, and ends with status 0 when asked to."""
     holder.send(number)
-    rest, _ = holder.process.communicate(timeout=15)
+    rest, _ = holder.process.communicate(timeout=SECONDS)
     assert (holder.process.returncode, rest) == (0, "")
     holder.assert_gone()
 
@@ -113,7 +113,7 @@ def test_up_ends_quietly(holder: Holder, number: signal.Signals) -> None:
 def test_up_says_when_it_lost_a_part(holder: Holder) -> None:
     """The command outbox up does not sit there as if all were well: it ends with status 1 and a reason."""
     os.kill(holder.info["pids"]["aws"], signal.SIGKILL)
-    _, errors = holder.process.communicate(timeout=15)
+    _, errors = holder.process.communicate(timeout=SECONDS)
     assert holder.process.returncode == 1
     assert "ended by itself" in errors
     holder.assert_gone()
@@ -123,10 +123,10 @@ def test_killed_while_starting(tmp_path: Path) -> None:
     """A holder killed before the stack is up leaves nothing either."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     process = subprocess.Popen([sys.executable, "-c", UP], env=environment, stdout=subprocess.DEVNULL)
-    assert probe.eventually(lambda: list(tmp_path.glob("outbox-*/emulator.log")))
+    wait_for(lambda: list(tmp_path.glob("outbox-*/emulator.log")))
     pids = probe.descendants(process.pid)
     process.kill()
     process.wait()
     assert pids
-    assert probe.eventually(lambda: not probe.running(pids))
-    assert probe.eventually(lambda: not list(tmp_path.iterdir()))
+    wait_for(lambda: not probe.running(pids))
+    wait_for(lambda: not list(tmp_path.iterdir()))

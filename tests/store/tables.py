@@ -1,5 +1,6 @@
 """The tables of the real template, made where a test wants them, without their streams."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ KEPT = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingM
 
 def create(client: Any, outbox: str = "outbox", history: str = "history") -> None:
     """Create both tables as the template defines them."""
-    resources = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]
     for name, logical in ((outbox, "Outbox"), (history, "History")):
-        properties = resources[logical]["Properties"]
+        properties = _resources()[logical]["Properties"]
         client.create_table(TableName=name, **{key: properties[key] for key in KEPT})
+
+
+@cache
+def _resources() -> Any:
+    return yaml_parse(TEMPLATE.read_text(encoding="utf-8"))["Resources"]

@@ -20,7 +20,7 @@ from outbox.local.stack import LocalStack
 from tests.conftest import make_mail
 from tests.storm import crew, figures, worker
 
-MAILS = int(os.environ.get("OUTBOX_STORM_MAILS", "400"))
+MAILS = int(os.environ.get("OUTBOX_STORM_MAILS", "250"))
 FULL = MAILS > 2000
 # The sandbox's minute: short enough in CI that several of them fit into the run.
 MINUTE = 60 if FULL else 10
@@ -34,7 +34,7 @@ WORKERS = ["deliver-0", "deliver-1", "dispatch-0"]
 # The weather clears when so few mails are under way: the unluckiest of them would else meet fault after fault, and
 # how long that takes is chance alone. The seconds are for one that comes to rest never, a small multiple of the usual.
 FEW = min(20, MAILS // 20)
-SECONDS = 240 + 12 * MAILS / PER_SECOND if FULL else 300
+SECONDS = 240 + 12 * MAILS / PER_SECOND if FULL else 900
 
 BOTH: list[dict[str, Any]] = [
     {"mode": "server_error"},
