@@ -271,7 +271,7 @@ def undecided(row: Row, why: str, stamp: Stamp, attempts: int | None = None) -> 
         patch = _problem(row, Cause.GIVE_UP, Status.UNKNOWN, ErrorCode.UNKNOWN, details, stamp, attempts=tried)
         return _look_ended(row, _for_late_answer(patch).also({}, CHECK))
     if tried >= ATTEMPTS:
-        details = {"attempts": tried, "why": why}
+        details: dict[str, Any] = {"attempts": tried, "why": why}
         error = ErrorCode.ATTEMPTS_USED_UP
         patch = _problem(row, Cause.GIVE_UP, Status.FAILED, error, details, stamp, attempts=tried)
         return _look_ended(row, patch.also({}, CHECK))
