@@ -267,11 +267,11 @@ def undecided(row: Row, why: str, stamp: Stamp, attempts: int | None = None) -> 
     """Do as the mail's policy says when nobody can tell whether it was sent: hold it for a person, or send it again."""
     tried = row.attempts if attempts is None else attempts
     if row.item.get("on_unknown") != "resend":
-        details = {"why": why}
+        details: dict[str, Any] = {"why": why}
         patch = _problem(row, Cause.GIVE_UP, Status.UNKNOWN, ErrorCode.UNKNOWN, details, stamp, attempts=tried)
         return _look_ended(row, _for_late_answer(patch).also({}, CHECK))
     if tried >= ATTEMPTS:
-        details: dict[str, Any] = {"attempts": tried, "why": why}
+        details = {"attempts": tried, "why": why}
         error = ErrorCode.ATTEMPTS_USED_UP
         patch = _problem(row, Cause.GIVE_UP, Status.FAILED, error, details, stamp, attempts=tried)
         return _look_ended(row, patch.also({}, CHECK))
