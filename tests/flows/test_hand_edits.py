@@ -224,6 +224,24 @@ def test_a_row_inserted_in_another_state_never_fires(service, status, after):
     assert (row.status, row.error, service.api.sent) == (after, "inserted", [])
 
 
+def test_the_event_of_an_insert_that_is_heard_again_says_nothing_of_the_row_as_it_is_by_then(service, mail):
+    """A copied row is released by hand; while it is being sent, the stream tells once more that it was inserted."""
+    service.store.put({"id": "copy", **COMPLETE, "status": "FAILED"})
+    inserted = service.doorbells()
+    service.deliver(inserted)
+    seen = []
+
+    def answer(sent):
+        service.deliver(inserted)
+        seen.append(service.status("copy"))
+        return service.api.accept(sent)
+
+    service.api.answer = answer
+    service.store.edit("copy", status="PENDING")
+    service.ring_until_quiet()
+    assert (service.status("copy"), seen, service.store.outbox) == ("SENT", ["SENDING"], {})
+
+
 def test_everything_wrong_with_a_row_is_told_at_once(service):
     """A person corrects all of it in one go."""
     service.store.put({"id": "typed", "to": "nobody", "cc": [5, "x"], "text": "a", "encoding": "EUC", "urgent": "yes"})

@@ -380,6 +380,25 @@ def test_the_late_answer_of_a_slow_worker_ends_the_doubt(service, mail):
     assert service.store.outbox == {}
 
 
+@pytest.mark.parametrize(("deaths", "error"), [(0, "unknown"), (1, "poison")])
+def test_the_late_answer_of_a_slow_worker_takes_an_unknown_row_to_history(service, mail, deaths, error):
+    """The looks have ended, or the row counts as poison, and then the worker that called comes back with the id."""
+
+    def answer(sent):
+        while service.status(mail_id) != "UNKNOWN":
+            service.clock.forward(minutes=4)
+            service.dispatch()
+        assert service.row(mail_id).error == error
+        return service.api.accept(sent)
+
+    service.api.answer = answer
+    mail_id = service.outbox.enqueue(mail()).id
+    service.store.edit(mail_id, deaths=deaths)
+    service.deliver()
+    assert service.status(mail_id) == "SENT"
+    assert service.store.outbox == {}
+
+
 def test_an_old_tab_saved_while_a_mail_in_doubt_left_is_told_that_it_was_sent(service, mail):
     """The stream tells of the row that is back: it waits for a person, and nothing goes."""
     service.api.answer = accepted_in_silence(service)
