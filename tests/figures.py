@@ -26,8 +26,7 @@ PROMISES = [
     ),
     (
         "2. Nothing is sent twice by the system; in doubt is only what may have left; a note is no wish to send",
-        "the same; every interleaving of two deliver workers, dispatch, reconciliation and a person on one row, up to three"
-        " switches and a crash; batches redelivered shuffled from two workers at once; old tabs, restored rows, notes",
+        "the same; two workers, dispatch, a look and a person on one row in every order; redelivered batches; old tabs",
         ["interleavings", "storm: doubles_hold doubles_resend keys_repeated batches_heard_again"],
         "`tests/attack/test_interleavings.py`, `tests/storm`, `tests/flows/test_already_sent.py`",
     ),

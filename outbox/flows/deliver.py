@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from outbox.core.doorbell import Ask, Doorbell
 from outbox.core.ports import LONG_AGO
 from outbox.core.rate import LOOK_AHEAD, URGENT_LOOK_AHEAD
 from outbox.core.row import whole
+from outbox.flows.daemon_executor import DaemonExecutor
 from outbox.flows.explain import explain
 from outbox.flows.send import Result, Sender
 from outbox.flows.start import start
@@ -37,16 +37,19 @@ class Deliver:
         """Answer all doorbells; give the positions of those to ring again (no time left, store out of reach).
 
         The doorbells of one mail are answered in order by one thread, so a stale one costs its failed claim and no
-        more. `deadline`: epoch seconds at which this worker ends. Never raises.
+        more. `deadline`: epoch seconds at which this worker ends. A thread that hangs is not waited for: its row is
+        found when its lease is over. Never raises.
         """
         by_mail: dict[str, list[int]] = {}
         for position, doorbell in enumerate(doorbells):
             by_mail.setdefault(doorbell.id, []).append(position)
         threads = max(1, min(self.threads, len(by_mail)))
-        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="mail") as executor:
-            batch = _Batch(self, WorkerPool(executor, threads, self.sender.clock), deadline)
-            batch.hand_out([_Mail(positions[0], [doorbells[p] for p in positions]) for positions in by_mail.values()])
-        results = batch.results()
+        mails = [_Mail(positions[0], [doorbells[p] for p in positions]) for positions in by_mail.values()]
+        with DaemonExecutor(threads) as executor:
+            seconds = deadline - self.sender.clock().timestamp()
+            batch = _Batch(self, WorkerPool(executor, threads, self.sender.clock, seconds), deadline)
+            batch.hand_out(mails)
+            results = batch.results()
         if any(Result.WAITING in result for result in results.values()):
             start(self.start_dispatch)
         return {position for position, result in results.items() if Result.NO_TIME in result}
@@ -74,10 +77,14 @@ class Deliver:
         if slot is None:
             return sender.postpone(doorbell.seen, ErrorCode.OVER_RATE)
         result = sender.send(doorbell.seen, slot, deadline)
-        if result is Result.NO_TIME and clock.parse(doorbell.seen.get("due_at")) is None:
-            # A person's wish on a row that dispatch would not find: the stream gives it up after a few tries.
+        if result is Result.NO_TIME and not _is_found_by_dispatch(doorbell):
+            # A person's wish: the stream gives it up after a few tries.
             return sender.postpone(doorbell.seen, ErrorCode.NO_TIME)
         return result
+
+
+def _is_found_by_dispatch(doorbell: Doorbell) -> bool:
+    return clock.parse(doorbell.seen.get("due_at")) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,10 @@ class _Mail:
     def urgent(self) -> bool:
         return self.doorbells[0].seen.get("urgent") is True
 
+    @property
+    def found_by_dispatch(self) -> bool:
+        return all(map(_is_found_by_dispatch, self.doorbells))
+
 
 class _Batch:
     """One batch of doorbells: books slots as threads become free, and lets wait what is over the rate."""
@@ -102,10 +113,12 @@ class _Batch:
     def __init__(self, deliver: Deliver, pool: WorkerPool[tuple[int, set[Result]]], deadline: float) -> None:
         self._deliver, self._sender, self._pool, self._deadline = deliver, deliver.sender, pool, deadline
         self._began = self._sender.clock()
+        self._mails: dict[str, _Mail] = {}
         self._results: dict[int, set[Result]] = {}
 
     def hand_out(self, mails: Sequence[_Mail]) -> None:
         """Hand every mail to a thread, urgent ones first, or note that it has to ring again."""
+        self._mails = {mail.doorbells[0].id: mail for mail in mails}
         urgent, bulk = deque[_Mail](), deque[_Mail]()
         for mail in mails:
             if mail.to_send:
@@ -120,15 +133,21 @@ class _Batch:
             self._results.update((mail.position, {Result.NO_TIME}) for mail in (*urgent, *bulk))
 
     def results(self) -> dict[int, set[Result]]:
-        """Give how it went for each mail, by position, once all threads have ended."""
+        """Give how it went for each mail, by position, once all threads have ended or are abandoned."""
+        self._pool.wait_for_all()
         self._results.update(self._pool.collect())
+        for abandoned in self._pool.abandoned():
+            mail = self._mails[abandoned.mail_id]
+            # To ring for a claimed row again would be in vain, and the records behind it would come again with it.
+            again = not abandoned.begun or not mail.found_by_dispatch
+            self._results[mail.position] = {Result.NO_TIME} if again else set()
         return self._results
 
     def _send(self, waiting: deque[_Mail]) -> None:
         """Send mails of one kind, taking them from `waiting`; those the rate has no room for are made to wait."""
         room_left = True
         while waiting and room_left and not self._sender.switch.stopped():
-            if not self._sender.time_for_one(self._deadline):
+            if self._pool.all_hang or not self._sender.time_for_one(self._deadline):
                 # No slot is booked for what cannot be sent any more, and none of it is sent without one.
                 self._deadline = 0.0
                 self._hand_out_all(waiting, LONG_AGO)
@@ -154,7 +173,7 @@ class _Batch:
             self._hand_out(waiting.popleft(), slot)
 
     def _hand_out(self, mail: _Mail, slot: datetime | None) -> None:
-        self._pool.submit(slot, self._answered, mail, slot)
+        self._pool.submit(mail.doorbells[0].id, slot, self._answered, mail, slot)
 
     def _answered(self, mail: _Mail, slot: datetime | None) -> tuple[int, set[Result]]:
         return mail.position, self._deliver.answer(mail.doorbells, slot, self._deadline)

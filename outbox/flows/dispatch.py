@@ -1,10 +1,11 @@
 """Rows whose time has come -> mail API, within the rate: scheduled, put off, over the rate, in doubt, left behind."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -17,6 +18,7 @@ from outbox.core.ports import Due, Register
 from outbox.core.rate import URGENT_LOOK_AHEAD
 from outbox.core.row import Row
 from outbox.core.states import DUE, Status
+from outbox.flows.daemon_executor import DaemonExecutor
 from outbox.flows.due import DueRows
 from outbox.flows.explain import explain
 from outbox.flows.lease import Lease
@@ -40,6 +42,8 @@ TAKEN_OVER_WITHIN = timedelta(seconds=75)
 NEVER_DUE_EVERY = timedelta(minutes=1)
 # Rows taken from the index at once, for each thread.
 AT_ONCE = 4
+# How it went with a row on which a worker died: it is to be tried alone.
+SUSPECT = "suspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Dispatch:
     start_dispatch: Callable[[], None]
     threads: int
     parts: int = 1
-    pool: Callable[[int], Executor] = ThreadPoolExecutor
+    pool: Callable[[int], Executor] = DaemonExecutor
 
     def __call__(self, deadline: float, *, helper: bool = False) -> dict[str, int]:
         """Send, look up or explain everything due until nothing is left or the time is up; count how it went.
@@ -89,7 +93,8 @@ class Dispatch:
     def _work(self, lease: Lease, due: DueRows, deadline: float, *, helper: bool) -> "_Run":
         try:
             with self.pool(self.threads) as executor:
-                pool: WorkerPool[str] = WorkerPool(executor, self.threads, self.sender.clock)
+                seconds = deadline - self.sender.clock().timestamp()
+                pool: WorkerPool[tuple[Due, str]] = WorkerPool(executor, self.threads, self.sender.clock, seconds)
                 run = _Run(self, lease, due, pool, deadline, helped=helper or self.parts == 1)
                 counts = run.until_done()
         finally:
@@ -111,15 +116,18 @@ class Dispatch:
         log.error("line.stopped", reason=reason)
         return False
 
-    def act(self, entry: Due, slot: datetime, deadline: float) -> str:
-        """Do for one row what its state asks for; give how it went in a word."""
+    def act(self, entry: Due, slot: datetime, deadline: float, *, alone: bool) -> tuple[Due, str]:
+        """Do for one row what its state asks for; give how it went in a word.
+
+        `alone`: no other row on which a worker died is tried at this time.
+        """
         try:
-            return self._act(entry, slot, deadline)
+            return entry, self._act(entry, slot, deadline, alone=alone)
         except Exception:
             log.exception("dispatch.failed", id=entry.id)
-            return "error"
+            return entry, "error"
 
-    def _act(self, entry: Due, slot: datetime, deadline: float) -> str:
+    def _act(self, entry: Due, slot: datetime, deadline: float, *, alone: bool) -> str:  # noqa: PLR0911  a case a state
         sender = self.sender
         item = sender.store.get(entry.id)
         if item is None or item.get("due_at") != entry.due_at:
@@ -127,6 +135,8 @@ class Dispatch:
         row = Row(item)
         if lost(item) or not places.is_mail(entry.id):
             return "explained" if explain(sender.store, sender.stamp(), entry.id, None) else "stale"
+        if row.deaths and not alone and (row.status in DUE or row.status is Status.CHECKING):
+            return SUSPECT
         if row.status in DUE:
             return sender.send(item, slot, deadline).name.lower()
         if row.status is Status.SENDING:
@@ -155,10 +165,12 @@ class _Run:
     dispatch: Dispatch
     lease: Lease
     due: DueRows
-    pool: WorkerPool[str]
+    pool: WorkerPool[tuple[Due, str]]
     deadline: float
     helped: bool
     counts: Counter[str] = field(default_factory=Counter)
+    suspects: deque[Due] = field(default_factory=deque)
+    suspect: Due | None = None
     yields_at: datetime = field(init=False)
     renewed_at: datetime | None = None
     never_due_at: datetime | None = None
@@ -173,18 +185,49 @@ class _Run:
         self.yields_at = now + max(left / 2, left - TAKEN_OVER_WITHIN)
 
     def until_done(self) -> dict[str, int]:
-        """Go on until nothing is due, the time is up, the line is stopped or the lease is lost."""
+        """Go on until nothing is due, the time is up, the line is stopped, all threads hang or the lease is lost."""
         while self._may_go_on():
             self._look_for_what_is_never_due()
             wanted = self.pool.room(1 if self.full == FULL_FOR_LONG else AT_ONCE * self.dispatch.threads)
             handed_out, left = self._hand_out(wanted) if wanted else (0, 0)
-            self.counts.update(self.pool.collect())
-            if wanted and not handed_out and not left and self.pool.idle:
+            self._count()
+            self._hand_out_suspect()
+            if wanted and not handed_out and not left and self.pool.idle and not self.suspects:
                 break
             self._wait(handed_out, left, all_handed_out=bool(wanted) and not left and not self.due.backlog)
         self.pool.wait_for_all()
-        self.counts.update(self.pool.collect())
+        self._count()
         return dict(self.counts)
+
+    def _count(self) -> None:
+        for entry, word in self.pool.collect():
+            self._ended(entry.id)
+            if word == SUSPECT:
+                self.suspects.append(entry)
+            else:
+                self.counts[word] += 1
+        for abandoned in self.pool.abandoned():
+            self._ended(abandoned.mail_id)
+            self.counts["hung" if abandoned.begun else "not_begun"] += 1
+
+    def _ended(self, mail_id: str) -> None:
+        if self.suspect is not None and self.suspect.id == mail_id:
+            self.suspect = None
+
+    def _hand_out_suspect(self) -> None:
+        """Try one row on which a worker died, if no other such row is under way.
+
+        When a worker dies, every mail in its hands may be the cause. Tried one at a time, the innocent ones among them
+        do not meet the poison again, and a second death tells which it is.
+        """
+        if self.suspect is not None or not self.suspects or self.pool.all_hang:
+            return
+        for slot in self.dispatch.sender.limiter.book(1, urgent=False):
+            self.suspect = self.suspects.popleft()
+            self._submit(self.suspect, slot, alone=True)
+
+    def _submit(self, entry: Due, slot: datetime, *, alone: bool = False) -> None:
+        self.pool.submit(entry.id, slot, partial(self.dispatch.act, entry, slot, self.deadline, alone=alone))
 
     def _wait(self, handed_out: int, left: int, *, all_handed_out: bool) -> None:
         """Wait until there may be room again: in the line, or because a thread becomes free."""
@@ -210,7 +253,7 @@ class _Run:
         sender = self.dispatch.sender
         # A row given back for lack of time is due again at once: one is enough to know that the time is up.
         self.out_of_time = bool(self.counts["no_time"]) or not sender.time_for_one(self._last_booking())
-        if self.out_of_time or sender.switch.stopped():
+        if self.out_of_time or self.pool.all_hang or sender.switch.stopped():
             return False
         now = sender.clock()
         if not clock.recent(self.renewed_at, now, RENEWED_EVERY):
@@ -225,14 +268,14 @@ class _Run:
         self.never_due_at = now
         for entry in self.due.never_due():
             for slot in self.dispatch.sender.limiter.book(1, urgent=False):
-                self.counts[self.dispatch.act(entry, slot, self.deadline)] += 1
+                self._submit(entry, slot)
 
     def _hand_out(self, count: int) -> tuple[int, int]:
         """Start what there are slots for; tell how many that are and how many must wait for a slot."""
         entries, urgent = self.due.next(count)
         slots = self.dispatch.sender.limiter.book(len(entries), urgent=urgent) if entries else []
         for entry, slot in zip(entries, slots, strict=False):
-            self.pool.submit(slot, self.dispatch.act, entry, slot, self.deadline)
+            self._submit(entry, slot)
         self.due.put_back(entries[len(slots) :], urgent=urgent)
         self._call_for_help()
         return len(slots), len(entries) - len(slots)

@@ -14,15 +14,18 @@ import structlog
 from outbox.core import backoff, clock, places, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.errors import AlreadySent, FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
+from outbox.core.mail import Mail
 from outbox.core.mail_api import Records, Seen
 from outbox.core.message import Language, Message, message_of
-from outbox.core.ports import Clock, Files, Limiter, Store
+from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, Store
 from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.core.transitions import Stamp
 from outbox.flows.files import complete
 from outbox.flows.reach import within_reach
+from outbox.flows.reading import reading
+from outbox.flows.send import LATEST
 from outbox.flows.settle import insert_history
 from outbox.flows.write import finish, write
 
@@ -89,8 +92,7 @@ class Reconcile:
         since = min(clock.parse(row.item.get("check_from")) or row.created_at or now, now)
         try:
             until = since + timedelta(seconds=self.lease_seconds)
-            with within_reach():
-                mail = complete(self.files, row).mail()
+            mail = self._read(row)
             deliveries = self.records.find(mail, since, until, self._is_other, spend)
         except RowBroken as broken:
             told = [{"field": problem.field, "rule": problem.rule} for problem in broken.problems]
@@ -111,6 +113,19 @@ class Reconcile:
             return self._found(row, deliveries, now)
         except AlreadySent as sent:
             return transitions.left_the_outbox(row, sent.there, self._stamp())
+
+    def _read(self, row: Row) -> Mail:
+        """Make the mail of a row. Raises `RowBroken`, also when reading fails by a bug; `TryLater`, `FileLost`."""
+        with within_reach():
+            whole = complete(self.files, row)
+        try:
+            with reading():
+                return whole.mail()
+        except RowBroken:
+            raise
+        except Exception as error:
+            log.exception("reconcile.unreadable", id=row.id)
+            raise RowBroken("row", Message("rule.reading-failed", kind=type(error).__name__)) from error
 
     def _undecided(self, row: Row, code: str, **params: object) -> Patch:
         why = Message(code, doubt=transitions.doubt_of(row), **params)
@@ -168,11 +183,14 @@ class Reconcile:
         return taken or self.store.has_delivery(delivery_id)
 
     def _spender(self, slot: datetime) -> Callable[[], None]:
-        """Make the step before each call: wait for its slot, the first of which is booked already."""
+        """Make the step before each call: wait for its slot, the first of which is booked already if it is not over."""
         booked = [slot]
 
         def spend() -> None:
-            slots = [booked.pop()] if booked else self.limiter.book(1, urgent=False)
+            slots: Sequence[datetime] = [booked.pop()] if booked else []
+            if not slots or (slots[0] is not LONG_AGO and self.clock() > slots[0] + LATEST):
+                # A thread that hung and goes on after all has no slot any more either.
+                slots = self.limiter.book(1, urgent=False)
             if not slots:
                 raise _NoSlot
             self.pause(max(0.0, (slots[0] - self.clock()).total_seconds()))

@@ -49,6 +49,7 @@ from outbox.core.transitions import Stamp
 from outbox.flows.files import complete
 from outbox.flows.preflight import check_recipients, open_files
 from outbox.flows.reach import InTime, within_reach
+from outbox.flows.reading import reading
 from outbox.flows.settle import settle
 from outbox.flows.write import write
 
@@ -153,7 +154,8 @@ class Sender:
         with within_reach():
             whole = complete(self.files, row)
         try:
-            return whole.mail()
+            with reading():
+                return whole.mail()
         except RowBroken:
             raise
         except Exception as error:
@@ -175,7 +177,8 @@ class Sender:
 
     def _encode(self, mail: Mail) -> Request:
         try:
-            return self.api.encode(mail)
+            with reading():
+                return self.api.encode(mail)
         except NotEncodable:
             raise
         except Exception as error:
@@ -295,18 +298,26 @@ class Sender:
         current = self.store.get(mail_id)
         if current is None:
             return Result.STALE
-        row = Row(current)
+        row, stamp = Row(current), self.stamp()
+        patch = transitions.unreadable(row, [Problem("row", Message("rule.row-too-large"))], stamp)
         try:
-            row.mail()
-            problems = [Problem("row", Message("rule.row-too-large"))]
+            # Written before it is read: without a claim, a death of its worker would not be counted.
+            row = Row(write(self.store, row, seen(current, "revision", "status"), patch))
+            with reading():
+                row.mail()
         except RowBroken as broken:
-            problems = list(broken.problems)
-        patch = transitions.unreadable(row, problems, self.stamp())
-        try:
-            write(self.store, row, seen(current, "revision", "status"), patch)
+            self._tell_more(row, transitions.unreadable(row, broken.problems, stamp).without("timeline"))
         except Lost:
             return Result.STALE
+        except Exception:
+            log.exception("send.unreadable", id=row.id)
         return Result.FAILED
+
+    def _tell_more(self, row: Row, patch: Patch) -> None:
+        try:
+            write(self.store, row, seen(row.item, "revision", "status"), patch)
+        except Lost:
+            log.info("row.changed_meanwhile", id=row.id)
 
 
 def _called(error: MailApiError) -> Called:

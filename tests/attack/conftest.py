@@ -15,7 +15,7 @@ from tests.template.conftest import patterns, resources, translated  # noqa: F40
 @pytest.fixture(autouse=True)
 def _no_threads(monkeypatch):
     """Let deliver hand its mails to no thread: a world has but one process, and starting threads took most of it."""
-    monkeypatch.setattr("outbox.flows.deliver.ThreadPoolExecutor", Inline)
+    monkeypatch.setattr("outbox.flows.deliver.DaemonExecutor", Inline)
 
 
 @pytest.fixture

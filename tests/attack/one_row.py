@@ -160,7 +160,9 @@ class Team:
             self._deliver.answer(bells, LONG_AGO, self._deadline())
 
     def dispatch(self, entry) -> str:
-        return self._dispatch.act(entry, LONG_AGO, self._deadline()) if entry else ""
+        if entry is None:
+            return ""
+        return self._dispatch.act(entry, LONG_AGO, self._deadline(), alone=True)[1]
 
     def _deadline(self) -> float:
         return self.clock().timestamp() + 120

@@ -51,7 +51,7 @@ def begin(pool, clock, seconds, *, apart=0.0, count=THREADS):
     first = clock()
     ends = [first + timedelta(seconds=seconds + apart * number) for number in range(count)]
     for number, end in enumerate(ends):
-        pool.submit(first + timedelta(seconds=apart * number), lambda end=end: setattr(clock, "now", end))
+        pool.submit("m", first + timedelta(seconds=apart * number), lambda end=end: setattr(clock, "now", end))
 
 
 def test_before_anything_is_known_there_is_room_for_the_free_threads(pool, executor, clock):
@@ -106,7 +106,7 @@ def test_short_calls_let_a_booking_cover_many(pool, executor, clock):
 
 def test_what_makes_no_call_says_nothing_about_calls(pool, executor, clock):
     """A mail that is postponed takes a moment, and the next call does not."""
-    pool.submit(None, lambda: None)
+    pool.submit("m", None, lambda: None)
     executor.do()
     list(pool.collect())
     begin(pool, clock, 1.0)
@@ -117,7 +117,7 @@ def test_a_slot_of_long_ago_begins_now(pool, executor, clock):
     """Without a rate every slot is one; the time of a call is counted from its beginning."""
     for _ in range(2):
         for _ in range(THREADS):
-            pool.submit(LONG_AGO, lambda: clock.forward(seconds=1))
+            pool.submit("m", LONG_AGO, lambda: clock.forward(seconds=1))
         assert pool.room(100) == 0
         executor.do(THREADS)
         assert len(list(pool.collect())) == THREADS

@@ -54,7 +54,7 @@ class Service:
     ) -> None:
         # The two places where the flows use threads by themselves.
         monkeypatch.setattr(worker_pool_module, "wait", world.wait)
-        monkeypatch.setattr(deliver_module, "ThreadPoolExecutor", world.pool)
+        monkeypatch.setattr(deliver_module, "DaemonExecutor", world.pool)
         self.threads, self.lease = DEFAULTS.threads, DEFAULTS.lease_seconds
         self.rate = rate or Rate(DEFAULTS.rate_per_minute, DEFAULTS.rate_burst)
         self.dispatchers = dispatchers

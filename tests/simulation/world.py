@@ -132,7 +132,7 @@ class World:
         return False
 
     def pool(self, max_workers: int, **_: Any) -> "Pool":
-        """Stand in for `ThreadPoolExecutor`."""
+        """Stand in for `DaemonExecutor`."""
         return Pool(self, max_workers)
 
     def _at(self, seconds: float, who: Any) -> list[Any]:

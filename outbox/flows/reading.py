@@ -1,0 +1,30 @@
+"""Which threads read the content of a mail just now, and since when.
+
+Reading a mail and making its request takes milliseconds, whatever the row holds. A thread that does so for many seconds
+is hung, and nobody waits for it. All other steps of a mail are calls, which have time-outs of their own.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# By the identity of the thread; each writes its own entry only.
+_since: dict[int, float] = {}
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Note that this thread reads the content of a mail until the block ends."""
+    thread = threading.get_ident()
+    _since[thread] = time.monotonic()
+    try:
+        yield
+    finally:
+        del _since[thread]
+
+
+def seconds(thread: int) -> float:
+    """Tell for how long a thread has been reading; 0 if it does not."""
+    since = _since.get(thread)
+    return 0.0 if since is None else time.monotonic() - since
