@@ -111,7 +111,8 @@ def _request_bytes(mail: Mail) -> int:
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
         known = Credentials("login", "key")
-        BlastengineApi(ApiClient(client, "https://app.engn.jp/api/v1", lambda **_: known)).send(mail)
+        api = BlastengineApi(ApiClient(client, "https://app.engn.jp/api/v1", lambda **_: known))
+        api.send(api.encode(mail))
     return sizes[0]
 
 

@@ -14,7 +14,7 @@ from outbox.core import places, transitions
 from outbox.core.codes import ErrorCode
 from outbox.core.doorbell import Doorbell, listen
 from outbox.core.mail import Mail
-from outbox.core.mail_api import Accepted
+from outbox.core.mail_api import Accepted, Request
 from outbox.core.outcomes import Terms
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
@@ -77,8 +77,13 @@ class Service:
         """Name the account."""
         return self.account
 
-    def send(self, mail: Mail) -> Accepted:
+    def encode(self, mail: Mail) -> Request:
+        """Make the request: the mail itself."""
+        return Request({"mail": mail})
+
+    def send(self, request: Request) -> Accepted:
         """Be the mail API: note the moment of the call, and take a while."""
+        mail: Mail = request.parts["mail"]
         self.calls[mail.urgent].append(self.world.seconds)
         if mail.urgent:
             self.waits.append(self.world.seconds - float(mail.subject))

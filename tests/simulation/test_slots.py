@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from outbox.core import moves, places
+from outbox.core import places, transitions
 from outbox.core.doorbell import listen
 from outbox.core.rate import Rate
+from outbox.core.transitions import Stamp
 from outbox.flows.limiter import SharedLimiter
 from tests.conftest import make_mail
 from tests.simulation.service import Service, busiest_minute
@@ -40,7 +41,7 @@ def deliver_a_batch(monkeypatch: Any, per_minute: int, call: tuple[float, float]
     service.call = call
     bells = []
     for _ in range(mails):
-        item = moves.new(make_mail(), places.new_id(world()), world(), None, "simulation")
+        item = transitions.new(make_mail(), places.new_id(world()), Stamp(world(), "simulation"))
         service.store.add(item, once=False)
         bells.append(listen(None, item))
     # What is over the rate is left to a dispatcher that does not come.
