@@ -42,7 +42,7 @@ def test_it_names_every_command():
 
 def test_it_names_every_setting_of_an_attacks_size():
     """Whoever wants the long form of an attack finds its setting."""
-    asked = re.compile(r"environ\.get\(\"(OUTBOX_\w+_(?:MAILS|ROWS|CALLS|STEPS|CELLS))\"")
+    asked = re.compile(r"environ\.get\(\"(OUTBOX_(?:\w+_)?(?:MAILS|ROWS|CALLS|STEPS|CELLS|SWITCHES))\"")
     sources = [path.read_text(encoding="utf-8") for path in figures.HERE.rglob("*.py")]
     settings = {name for source in sources for name in asked.findall(source)}
     assert len(settings) > 10

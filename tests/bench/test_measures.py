@@ -133,12 +133,12 @@ def test_a_profile_shares_out_what_is_worked_and_not_what_is_waited():
 
 
 def test_the_wire_answers_what_deliver_asks_of_its_tables():
-    """A claim gives the row as it is then; each mail takes three calls, each of them some time."""
+    """A write gives the row as it is then; each mail takes three calls, each of them some time."""
     rows, wired = rig.rows_of(rig.mails_of(2)), wired_to.Wired(0.01)
     tables, began = wired.tables(rows), sending.time.perf_counter()
-    assert tables.store.update(rows[0]["id"], Expect({"revision": 1}), Patch({"status": "SENDING"})) == {
+    assert tables.store.update(rows[0]["id"], Expect({"revision": 1}), Patch({"note": "seen"})) == {
         **rows[0],
-        "status": "SENDING",
+        "note": "seen",
     }
     assert tables.checks.look(rows[0]["id"], ["taro@example.com"]) == (None, {})
     assert sending.time.perf_counter() - began >= 0.02

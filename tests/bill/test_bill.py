@@ -120,8 +120,8 @@ HALVED = 2 * 7 + 3
 BOUNDS = {
     "sent": Bound(
         sent,
-        "a mail is claimed and settled; one in doubt is looked up five times besides",
-        *(2, 4, 2.5, 8),
+        "a mail is claimed and settled; one in doubt is looked up five times besides, two writes each",
+        *(2, 4, 2.6, 13),
     ),
     "crash": Bound(
         crash,
@@ -146,13 +146,13 @@ BOUNDS = {
     ),
     "timeout": Bound(
         timeout,
-        "sent once, then looked for at most an hour apart while the records do not answer (a day at most)",
-        *(100, 100, 75, 110),
+        "sent once, then looked for some 53 times while the records do not answer; a look notes its beginning and its end",
+        *(120, 120, 120, 150),
     ),
     "resend": Bound(
         resend,
-        "eight calls, each claimed, put in doubt and put back; then a person must look",
-        *(20, 28, 25, 26),
+        "eight calls, each claimed, put in doubt, looked for (two writes) and put back; then a person must look",
+        *(27, 36, 34, 35),
     ),
     "busy": Bound(
         busy,

@@ -93,7 +93,7 @@ def test_a_row_without_room_leaves_everything_as_it_was(store):
     """What the outbox cannot take stays in history."""
     finished = cancel(store, **COPIES)
     with pytest.raises(TooLarge):
-        store.reopen(finished, as_seen(finished), again(finished) | {"note": "x" * 410_000})
+        store.reopen(finished, as_seen(finished), again(finished).also({"note": "x" * 410_000}))
     assert store.get("a") is None
     assert store.get_finished("a") == finished
 
@@ -110,7 +110,7 @@ def test_a_mail_with_more_copies_than_are_indexed_is_moved_all_the_same(store):
 def test_whose_write_it_was_is_told_also_without_a_timeline(store, store_kind):
     """The same again is our own write, whose answer was lost; another person's, without any trace of who, is not."""
     finished = cancel(store)
-    ours, theirs = ({k: v for k, v in again(finished, who).items() if k != "timeline"} for who in ("alice", "bob"))
+    ours, theirs = (again(finished, who).only({*again(finished)} - {"timeline"}) for who in ("alice", "bob"))
     store.reopen(finished, as_seen(finished), ours)
     if store_kind != "memory":
         store.reopen(finished, as_seen(finished), ours)
