@@ -18,7 +18,7 @@ from outbox.core.text import shorten
 from outbox.core.transitions import BY_HAND
 from outbox.flows.history import Kept
 
-Kind = Literal["text", "said", "state", "when", "mail", "batch", "change"]
+Kind = Literal["text", "code", "said", "state", "when", "mail", "batch", "change"]
 # Of an event: what its reason is made of.
 TOLD = frozenset({"details", "reason", "why"})
 # Longer ones nobody reads on a page; the source of the mail has all.
@@ -53,7 +53,7 @@ LABELS: Mapping[str, str] = {
     "kind": "kind of bounce",
 }
 KINDS: tuple[tuple[str, Kind], ...] = (
-    ("was", "state"), ("batch", "batch"), ("of", "mail"), ("resent_as", "mail")
+    ("error", "code"), ("was", "state"), ("batch", "batch"), ("of", "mail"), ("resent_as", "mail")
 )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ BOUNDS = {
     ),
     "timeout": Bound(
         timeout,
-        "sent once, then looked for some 53 times while the records do not answer; a look notes its beginning and its end",
+        "sent once, then looked for some 53 times while the records do not answer; a look is two writes",
         *(120, 120, 120, 150),
     ),
     "resend": Bound(

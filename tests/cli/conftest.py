@@ -10,7 +10,9 @@ import pytest
 from outbox import Outbox
 from outbox.cli import program
 from outbox.cli.connect import Options
+from outbox.core.errors import Rejected
 from outbox.core.mail import Mail
+from outbox.core.message import Message
 from outbox.core.rate import Rate
 from outbox.core.retention import Retention
 from outbox.core.row import Row
@@ -91,9 +93,7 @@ class Terminal:
 
 
 def _refuse(_: Mail) -> Any:
-    from outbox.core.errors import Rejected
-
-    message = "to: invalid format. (400)"
+    message = Message("answer-said", said="to: invalid format.", status=400)
     raise Rejected(message)
 
 

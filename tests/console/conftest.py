@@ -182,7 +182,7 @@ class Browser:
 
 
 def _refuse(_: Mail) -> Any:
-    message = "to: invalid format. (400)"
+    message = Message("answer-said", said="to: invalid format.", status=400)
     raise Rejected(message)
 
 

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from outbox.adapters.batch_read import TablesBusy
 from outbox.core.errors import MissingSettings, Rejected
+from outbox.core.message import Message
 from outbox.core.rate import Rate
 from tests.conftest import make_mail
 from tests.console.conftest import Browser, Seen
@@ -209,7 +210,7 @@ def test_a_filter_that_finds_few(browser: Browser) -> None:
 
 
 def refuse(_: object) -> None:
-    message = "to: invalid format. (400)"
+    message = Message("answer-said", said="to: invalid format.", status=400)
     raise Rejected(message)
 
 
@@ -303,7 +304,7 @@ def test_in_japanese(browser: Browser) -> None:
 
     seen = browser.get("/")
 
-    assert "メールAPIに拒否されました: to: invalid format. (400)" in seen.text
+    assert "メールAPIに拒否されました: 「to: invalid format.」(400)" in seen.text
     assert "送信された可能性があります: メールAPIから30秒以内に応答がありませんでした(ReadTimeout)。" in seen.text
     assert "要確認のメール" in seen.text
 

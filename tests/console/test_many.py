@@ -6,6 +6,7 @@ import pytest
 
 from outbox.core import clock
 from outbox.core.errors import Rejected
+from outbox.core.message import Message
 from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.flows.batch_report import DONE
@@ -40,7 +41,7 @@ def fill(browser: Browser, number: int, **parts: Any) -> None:
         browser.service.outbox.enqueue(make_mail(**parts), idempotency_key=f"m{n}")
 
     def refuse(_: object) -> None:
-        message = "to: invalid format. (400)"
+        message = Message("answer-said", said="to: invalid format.", status=400)
         raise Rejected(message)
 
     browser.service.api.answer = refuse

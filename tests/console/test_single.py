@@ -33,7 +33,7 @@ def cancelled(browser: Browser, mail_id: str) -> None:
 
 
 def refuse(_: Any) -> Any:
-    message = "to: invalid format. (400)"
+    message = Message("answer-said", said="to: invalid format.", status=400)
     raise Rejected(message)
 
 

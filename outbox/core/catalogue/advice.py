@@ -62,7 +62,7 @@ NEXT: Mapping[str, tuple[str, str]] = {
 WARNINGS: Mapping[str, tuple[str, str]] = {
     "warning.bounced": (
         "It came back from {recipient} at {at}: {said}.",
-        "{at}に{recipient}から不達が返っています: {said}",
+        "{at}に{recipient}から不達が返っています:「{said}」",
     ),
     "warning.just-sent": ("It was sent only {minutes} minutes ago.", "まだ{minutes}分前に送信したばかりです。"),
     "warning.just-now": (

@@ -180,7 +180,7 @@ NOTES: Mapping[str, tuple[str, str]] = {
 
 # Why a mail is in doubt, deferred or paused.
 CAUSES: Mapping[str, tuple[str, str]] = {
-    "answer-said": ("{said} ({status})", "{said} ({status})"),
+    "answer-said": ("{said} ({status})", "「{said}」({status})"),
     "answer-without-reason": ("no reason was given ({status}).", "理由の記載なし({status})。"),
     "suppressed": ("{address} is suppressed {why}.", "{address}は送信停止中です({why})。"),
     "worker-died": (
