@@ -122,18 +122,18 @@ class Running:
 
     def until_asked_to_end(self, ready: Callable[[], None]) -> None:
         """Call `ready`, and wait for Ctrl-C or SIGTERM, which may come already then. Only in the main thread."""
+        # Nothing is raised: before Python 3.13 a join that is interrupted takes a thread that runs for one that ended.
+        asked = threading.Event()
 
         def end(_number: int, _frame: FrameType | None) -> None:
-            raise KeyboardInterrupt
+            asked.set()
 
         # A shell that starts commands in the background has them ignore Ctrl-C.
         before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             ready()
-            while self._thread.is_alive():
-                self._thread.join(0.2)
-        except KeyboardInterrupt:
-            pass
+            while self._thread.is_alive() and not asked.wait(0.2):
+                pass
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -108,6 +110,7 @@ class Point:
     answers: tuple[Answer, ...] = ()
     after: dict[int, "Point"] = field(default_factory=dict)
     steps: dict[int, list[tuple["Point", Any]]] = field(default_factory=dict)
+    number: int = field(default_factory=count().__next__)
 
 
 # Where each actor is that has neither ended nor died.
@@ -151,7 +154,7 @@ class Explorer:
 
     def _choose(self, world: Any, points: Points, switches: int, crashes: int) -> int:
         """Let any actor run next, since the last one has ended or died; look at the world when none is left."""
-        points = tuple(sorted(points, key=id))
+        points = tuple(sorted(points, key=attrgetter("number")))
         key = (world.number, points, switches, crashes)
         known = self._chosen.get(key)
         if known is None:
@@ -164,7 +167,7 @@ class Explorer:
     def _begin(self, world: Any, points: Points, number: int, switches: int, crashes: int) -> int:
         """Let an actor run that was just chosen."""
         # Which of two that do the same is where makes no difference.
-        points, number = (points[number], *sorted(_with(points, number), key=id)), 0
+        points, number = (points[number], *sorted(_with(points, number), key=attrgetter("number"))), 0
         key = (world.number, points, number, switches, crashes)
         known = self._ran.get(key)
         if known is None:

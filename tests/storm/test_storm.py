@@ -163,7 +163,7 @@ def storm(tmp_path):
 def test_a_storm_loses_nothing_doubles_nothing_and_keeps_to_the_rate(storm, monkeypatch):
     """Each mail ends in exactly one place, none without leave arrives twice, and the sandbox never says 429 itself."""
     storm, workers = storm
-    monkeypatch.setattr(transitions, "LOST_DOORBELL", {name: value for _, name, value in worker.HASTE}["LOST_DOORBELL"])
+    monkeypatch.setattr(transitions, "LOST_EVENT", {name: value for _, name, value in worker.HASTE}["LOST_EVENT"])
     began = time.monotonic()
     with ThreadPoolExecutor(1) as writer:
         written = writer.submit(storm.enqueue_all)

@@ -30,7 +30,7 @@ BATCH = 100
 HASTE: list[tuple[Any, str, Any]] = [
     # All of these clocks are one clock; the mail API's whole seconds remain.
     (transitions, "CLOCKS_APART", timedelta(seconds=1.5)),
-    (transitions, "LOST_DOORBELL", timedelta(seconds=12)),
+    (transitions, "LOST_EVENT", timedelta(seconds=12)),
     (backoff, "SHORTEST", 2.0),
     (backoff, "LONGEST", 10.0),
     (send, "SETTLING", 1.0),
