@@ -51,7 +51,7 @@ PROMISES = [
     (
         "6. No mail stops another",
         "every text field and every parser with texts made to be slow; workers that die or hang on a row",
-        [],
+        ["linear", "poison"],
         "`tests/unit/test_linear_reading.py`, `tests/flows/test_poison.py`, `tests/e2e/test_poison.py`",
     ),
     (
@@ -114,8 +114,12 @@ def _told(figures: dict[str, Any]) -> str:
 
 
 def _brief(figures: dict[str, Any]) -> dict[str, Any]:
-    """Keep of a simulated day what the bill is made of."""
-    return {name: figures[name] for name in ("rows", "deliver", "dispatch", "row_writes") if name in figures}
+    """Keep of a simulated day what the bill is made of, and of anything else all."""
+    return (
+        figures
+        if "deliver" not in figures
+        else {name: figures[name] for name in ("rows", "deliver", "dispatch", "row_writes") if name in figures}
+    )
 
 
 def _number(value: object) -> str:

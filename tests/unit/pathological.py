@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.attack.figures import at_most, count
+
 # What of a row of 400 KB one text may be.
 LARGEST_ROW = 380_000
 SMALLER = (512, 64, 8)
@@ -95,12 +97,17 @@ def check(read: Callable[[Any], object], sizes: Sizes, what: object) -> None:
     took, before = seconds(read, sizes.whole), 0.0
     for _ in range(TRIES):
         if took <= FLOOR:
-            return
+            return _note(took)
         before = min(before or took, seconds(read, sizes.half))
         if took <= MOST_SECONDS and took <= MOST_GROWTH * max(before, FLOOR / MOST_GROWTH):
-            return
+            return _note(took)
         took = min(took, seconds(read, sizes.whole))
     raise AssertionError(f"{what}: {took:.3f} s for {sizes.most} bytes, {before:.3f} s for half of them")
+
+
+def _note(took: float) -> None:
+    count("linear", readings=1)
+    at_most("linear", slowest_ms=round(took * 1000))
 
 
 def seconds(read: Callable[[Any], object], value: object) -> float:
