@@ -52,7 +52,7 @@ PROMISES = [
         "6. No mail stops another",
         "every text field and every parser with texts made to be slow; workers that die or hang on a row",
         ["linear", "pathological", "poison"],
-        "`tests/unit/test_linear_reading.py`, `tests/e2e/test_pathological.py`, `tests/flows/test_poison.py`, `tests/e2e/test_poison.py`",
+        "`tests/unit/test_linear_reading.py`, `tests/flows/test_poison.py`, `tests/e2e/test_{pathological,poison}.py`",
     ),
     (
         "7. Silence is impossible: what comes back is written down once, and nothing of it is lost",
