@@ -50,7 +50,7 @@ PROMISES = [
     ),
     (
         "6. No mail stops another",
-        "every text field and every parser with texts made to be slow; workers that die or hang on a row",
+        "every text field and every parser with texts made to be slow; workers that die or hang (leases of 10 s)",
         ["linear", "pathological", "poison"],
         "`tests/unit/test_linear_reading.py`, `tests/flows/test_poison.py`, `tests/e2e/test_{pathological,poison}.py`",
     ),

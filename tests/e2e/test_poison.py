@@ -25,7 +25,7 @@ SETTINGS = {
     "OUTBOX_CONNECT_SECONDS": "1",
     "OUTBOX_ANSWER_SECONDS": "1",
     "OUTBOX_LEASE_SECONDS": "22",
-    "OUTBOX_LOOK_UP_MINUTES": "0.5",
+    "OUTBOX_LOOK_UP_MINUTES": "0.2",
 }
 HERE = Path(__file__).parent
 

@@ -11,8 +11,10 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from outbox.core import row, transitions
-from outbox.flows import send, worker_pool
+from outbox.core import backoff, row, transitions
+from outbox.flows import dispatch as dispatching
+from outbox.flows import lease, send, worker_pool
+from outbox.wiring import sending
 
 # All clocks here are one clock, and five seconds are a hang.
 transitions.CLOCKS_APART = timedelta(seconds=1.5)
@@ -20,6 +22,11 @@ transitions.CLOCKS_APART = timedelta(seconds=1.5)
 transitions.LOST_EVENT = timedelta(seconds=1)
 worker_pool.LONGEST_READING = 5.0
 send.SETTLING = 1.0
+lease.SECONDS, dispatching.RENEWED_EVERY = 5.0, timedelta(seconds=1)
+backoff.SHORTEST, backoff.LONGEST = 2.0, 10.0
+# Still longer than a call and its settling; the settings allow none that is shorter than it was before.
+_whole = sending.load
+sending.load = lambda kind: _whole(kind).model_copy(update={"lease_seconds": 10.0})  # type: ignore[assignment]
 
 _read = row.mail_of
 
