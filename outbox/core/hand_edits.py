@@ -14,8 +14,8 @@ LEFT_AS = "left_as"
 BOOKKEEPING = frozenset(
     {
         "attempts", "check_from", "check_until", "claim", "claimed_at", "deaths", "deferrals", "details", "doubt",
-        "due_at", "error", "fingerprint", "lane", LEFT_AS, "looks", "problem", "problem_at", "reason", "revision",
-        "send_anyway", "status", "timeline",
+        "due_at", "error", "fingerprint", "lane", LEFT_AS, "left_out", "looks", "problem", "problem_at", "reason",
+        "revision", "send_anyway", "status", "timeline",
     }
 )  # fmt: skip
 LENGTH, LONGEST_NAME, MOST_NAMES = 8, 50, 60

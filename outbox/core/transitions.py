@@ -127,8 +127,9 @@ def claim(item: Mapping[str, Any], now: datetime, lease: timedelta, token: str) 
         "claim": token,
         "claimed_at": clock.text(now),
     }
-    # A person's edit is a new beginning: that its worker died before says nothing of the mail as it is now.
-    drop = PROBLEM_INDEX | ({"deaths"} if before in EDITED_TO_SEND else frozenset())
+    # A person's wish is a new beginning: that its worker died before says nothing of the mail as it is now. A row that
+    # waits has been so since the service wrote it, and keeps its deaths.
+    drop = PROBLEM_INDEX | (frozenset() if before is Status.WAITING else {"deaths"})
     place, due_at = due(Row(item), now + lease), Row(item).due_at
     if due_at and now + lease <= due_at <= now + LOST_EVENT and item.get("lane") == place["lane"]:
         # A person who moves it at this moment makes the claim fail, and asks again.
@@ -149,7 +150,7 @@ def postponed(
     assign = {"status": str(Status.WAITING), "revision": whole(item.get("revision")) + 1}
     assign |= due(Row(item), stamp.now) | _why(error, details, stamp)
     change = StateChange(Cause.POSTPONE, state_of(item.get("status")), Status.WAITING)
-    return expect, Patch(assign, PROBLEM_INDEX, change)
+    return expect, Patch(assign, PROBLEM_INDEX | {"deaths"}, change)
 
 
 def scheduled_by_hand(item: Mapping[str, Any], send_at: datetime, stamp: Stamp) -> tuple[Expect, Patch]:
@@ -158,7 +159,7 @@ def scheduled_by_hand(item: Mapping[str, Any], send_at: datetime, stamp: Stamp) 
     assign = {"status": str(Status.WAITING), "revision": whole(item.get("revision")) + 1, **due(Row(item), send_at)}
     assign |= _why(ErrorCode.SCHEDULED, {"send_at": clock.text(send_at)}, stamp) | {"send_at": clock.text(send_at)}
     change = StateChange(Cause.SCHEDULE, state_of(item.get("status")), Status.WAITING)
-    return expect, Patch(assign, PROBLEM_INDEX, change)
+    return expect, Patch(assign, PROBLEM_INDEX | {"deaths"}, change)
 
 
 # --- A try ends -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Rows whose time has come -> mail API, within the rate: scheduled, put off, over the rate, in doubt, left behind."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -135,7 +135,7 @@ class Dispatch:
         row = Row(item)
         if lost(item) or not places.is_mail(entry.id):
             return "explained" if explain(sender.store, sender.stamp(), entry.id, None) else "stale"
-        if row.deaths and not alone and (row.status in DUE or row.status is Status.CHECKING):
+        if not alone and self._is_suspect(row):
             return SUSPECT
         if row.status in DUE:
             return sender.send(item, slot, deadline).name.lower()
@@ -144,6 +144,13 @@ class Dispatch:
         if row.status is Status.CHECKING:
             return self.reconcile(row, slot) if sender.terms.window else self._undecided(row)
         return self._write(row, transitions.filed(row, sender.stamp()))
+
+    @staticmethod
+    def _is_suspect(row: Row) -> bool:
+        """Tell whether a worker died with this row in its hands, and nobody has read it since."""
+        if row.status is Status.CHECKING:
+            return 0 < row.deaths < transitions.MOST_DEATHS and not row.looks
+        return row.deaths > 0 and row.status in DUE
 
     def _undecided(self, row: Row) -> str:
         why = Message("reconcile.off", doubt=transitions.doubt_of(row))
@@ -169,7 +176,7 @@ class _Run:
     deadline: float
     helped: bool
     counts: Counter[str] = field(default_factory=Counter)
-    suspects: deque[Due] = field(default_factory=deque)
+    suspects: dict[str, Due] = field(default_factory=dict)
     suspect: Due | None = None
     yields_at: datetime = field(init=False)
     renewed_at: datetime | None = None
@@ -186,26 +193,32 @@ class _Run:
 
     def until_done(self) -> dict[str, int]:
         """Go on until nothing is due, the time is up, the line is stopped, all threads hang or the lease is lost."""
-        while self._may_go_on():
-            self._look_for_what_is_never_due()
-            wanted = self.pool.room(1 if self.full == FULL_FOR_LONG else AT_ONCE * self.dispatch.threads)
-            handed_out, left = self._hand_out(wanted) if wanted else (0, 0)
+        try:
+            while self._may_go_on():
+                self._look_for_what_is_never_due()
+                # Before all others: they would have taken every slot there is.
+                self._hand_out_suspect()
+                wanted = self.pool.room(1 if self.full == FULL_FOR_LONG else AT_ONCE * self.dispatch.threads)
+                handed_out, left = self._hand_out(wanted) if wanted else (0, 0)
+                self._count()
+                if wanted and not handed_out and not left and self.pool.idle and not self.suspects:
+                    break
+                # With nothing under way a suspect can only be waiting for a slot.
+                left += self.pool.idle and bool(self.suspects)
+                self._wait(handed_out, left, all_handed_out=bool(wanted) and not left and not self.due.backlog)
+        finally:
+            # Also when a table fails: a call that nobody waits for would be in doubt.
+            self.pool.wait_for_all()
             self._count()
-            self._hand_out_suspect()
-            if wanted and not handed_out and not left and self.pool.idle and not self.suspects:
-                break
-            self._wait(handed_out, left, all_handed_out=bool(wanted) and not left and not self.due.backlog)
-        self.pool.wait_for_all()
-        self._count()
         return dict(self.counts)
 
     def _count(self) -> None:
         for entry, word in self.pool.collect():
-            self._ended(entry.id)
             if word == SUSPECT:
-                self.suspects.append(entry)
-            else:
-                self.counts[word] += 1
+                self.suspects.setdefault(entry.id, entry)
+                continue
+            self._ended(entry.id)
+            self.counts[word] += 1
         for abandoned in self.pool.abandoned():
             self._ended(abandoned.mail_id)
             self.counts["hung" if abandoned.begun else "not_begun"] += 1
@@ -220,10 +233,10 @@ class _Run:
         When a worker dies, every mail in its hands may be the cause. Tried one at a time, the innocent ones among them
         do not meet the poison again, and a second death tells which it is.
         """
-        if self.suspect is not None or not self.suspects or self.pool.all_hang:
+        if self.suspect is not None or not self.suspects or not self.pool.room(1):
             return
         for slot in self.dispatch.sender.limiter.book(1, urgent=False):
-            self.suspect = self.suspects.popleft()
+            self.suspect = self.suspects.pop(next(iter(self.suspects)))
             self._submit(self.suspect, slot, alone=True)
 
     def _submit(self, entry: Due, slot: datetime, *, alone: bool = False) -> None:

@@ -113,6 +113,12 @@ class Reconcile:
             return self._found(row, deliveries, now)
         except AlreadySent as sent:
             return transitions.left_the_outbox(row, sent.there, self._stamp())
+        except Lost:
+            raise
+        except Exception as error:
+            # A table that fails is no death either.
+            log.exception("reconcile.failed", id=row.id)
+            return self._not_answered(row, NotAnswered(Message("unexpected", kind=type(error).__name__)), now)
 
     def _read(self, row: Row) -> Mail:
         """Make the mail of a row. Raises `RowBroken`, also when reading fails by a bug; `TryLater`, `FileLost`."""

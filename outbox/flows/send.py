@@ -38,13 +38,14 @@ from outbox.core.errors import (
     TooLarge,
     TryLater,
 )
+from outbox.core.hand_edits import LEFT_AS
 from outbox.core.mail import Mail
 from outbox.core.mail_api import Accepted, MailApi, Request
 from outbox.core.message import Language, Message, message_of
 from outbox.core.outcomes import Called, GivenBack, Outcome, Terms
 from outbox.core.ports import LONG_AGO, Checks, Clock, Files, Limiter, Store, Switch
 from outbox.core.row import Item, Row
-from outbox.core.states import Status
+from outbox.core.states import Status, parse
 from outbox.core.transitions import Stamp
 from outbox.flows.files import complete
 from outbox.flows.preflight import check_recipients, open_files
@@ -258,7 +259,7 @@ class Sender:
 
     def postpone(self, item: Item, error: ErrorCode, **details: Any) -> Result:  # noqa: ANN401  a code's parameters
         """Let a row wait for dispatch, if it is still as seen; no attempt is counted, and it is not read."""
-        if item.get("status") == Status.WAITING:
+        if parse(item.get("status")) is Status.WAITING:
             return Result.WAITING
         return self._write_unread(item, *transitions.postponed(item, self.stamp(), error, details))
 
@@ -267,14 +268,14 @@ class Sender:
 
         None: there is none to come, and the mail goes now.
         """
-        if item.get("send_at") in (None, "") or item.get("status") == Status.WAITING:
+        if item.get("send_at") in (None, "") or parse(item.get("status")) is Status.WAITING:
             return None
         now, send_at = self.clock(), clock.typed(item["send_at"])
         if send_at is None:
             problems = [Problem("send_at", Message("rule.no-moment"))]
             patch = transitions.unreadable(Row(item), problems, self.stamp())
             expect = Expect({name: item.get(name, ABSENT) for name in ("revision", "status", "send_at")})
-            result = self._write_unread(item, expect, patch.without("timeline"))
+            result = self._write_unread(item, expect, patch.without("timeline", LEFT_AS))
             return Result.FAILED if result is Result.WAITING else result
         if send_at <= now:
             return None

@@ -65,6 +65,8 @@ class WorkerPool(Generic[T]):
         # In the order in which threads take them.
         self._under_way: dict[Future[tuple[T, float | None]], _Task] = {}
         self._abandoned: list[Abandoned] = []
+        # What threads that hang are about; one that comes back takes work again.
+        self._hung: list[Future[tuple[T, float | None]]] = []
         self._lately: deque[float] = deque(maxlen=self._threads)
         # In seconds: where our part of the line of slots ends, how far apart slots are, when the last one was booked.
         self.booked_until, self._interval, self._booked_at = 0.0, math.inf, 0.0
@@ -77,7 +79,11 @@ class WorkerPool(Generic[T]):
     @property
     def all_hang(self) -> bool:
         """Tell whether every thread hangs: nothing that is submitted now would begin."""
-        return self._threads == 0
+        return self._alive == 0
+
+    @property
+    def _alive(self) -> int:
+        return self._threads - sum(not future.done() for future in self._hung)
 
     def submit(self, mail_id: str, slot: datetime | None, work: Callable[..., T], *arguments: Any) -> None:  # noqa: ANN401  as the work takes
         """Have work on a mail done that begins at a slot; without one it makes no call, so its time is no forecast."""
@@ -95,15 +101,15 @@ class WorkerPool(Generic[T]):
 
     def room(self, most: int) -> int:
         """Tell for how many calls, `most` at most, slots should be booked now: threads will be free when they come."""
-        if self.all_hang:
+        if (alive := self._alive) == 0:
             return 0
         now = self._clock().timestamp()
         if self._under_way and now < self._booked_at + GATHERED * min(self._lately, default=0.0):
             return 0
         # A thread counts as free when the longest of the last calls would have ended: a slot must not wait for its
         # thread. The first calls to end are the short ones; until enough have ended, only free threads count.
-        each = max(self._lately) if len(self._lately) >= self._threads else math.inf
-        free_at = [-math.inf] * self._threads
+        each = max(self._lately) if len(self._lately) >= alive else math.inf
+        free_at = [-math.inf] * alive
         for task in self._under_way.values():
             ends = max(free_at[0], task.begins) + each
             # Of a call that takes longer than most nobody knows when it ends.
@@ -118,7 +124,7 @@ class WorkerPool(Generic[T]):
 
     def wait(self, seconds: float) -> None:
         """Wait until a thread is free for more than what is under way, or so long."""
-        queued = len(self._under_way) - self._threads
+        queued = len(self._under_way) - self._alive
         if queued > 0:
             wait(list(islice(self._under_way, queued + 1)), seconds, ALL_COMPLETED)
         else:
@@ -160,7 +166,7 @@ class WorkerPool(Generic[T]):
             if (out_of_time or seconds > LONGEST_READING) and not future.done():
                 log.error("worker.hung", id=task.mail_id, reading_seconds=round(seconds))
                 self._abandon(future, task)
-                self._threads -= 1
+                self._hung.append(future)
         if self.all_hang or out_of_time:
             for future, task in list(self._under_way.items()):
                 if future.cancel():

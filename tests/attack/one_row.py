@@ -515,7 +515,7 @@ def explore(
     before = structlog.get_config()
     structlog.configure(processors=[logged])
     try:
-        with mock.patch("secrets.token_hex", lambda _bytes: CLAIM), light():
+        with mock.patch("secrets.token_hex", return_value=CLAIM), light():
             schedules = explorer.explore(maker.world(**world), actors_of(clock), switches, crashes)
     finally:
         structlog.configure(**before)

@@ -335,8 +335,11 @@ def test_a_crash_in_the_move_of_a_found_mail_leaves_it_to_be_found_again(service
 
     service.store.finish = broken
     service.clock.forward(minutes=6)
-    assert service.dispatch() == {"error": 1}
-    assert service.status(mail_id) == "CHECKING"
+    for _ in range(3):
+        assert service.dispatch() in ({"checking": 1}, {})
+        service.clock.forward(minutes=6)
+    # A table that fails is no death of a worker.
+    assert (service.status(mail_id), service.row(mail_id).deaths) == ("CHECKING", 0)
     service.store.finish = finish
     until_settled(service, mail_id)
     assert service.status(mail_id) == "SENT"
@@ -385,6 +388,8 @@ def test_the_late_answer_of_a_slow_worker_takes_an_unknown_row_to_history(servic
     """The looks have ended, or the row counts as poison, and then the worker that called comes back with the id."""
 
     def answer(sent):
+        # As if a worker had died with the row before.
+        service.store.edit(mail_id, deaths=deaths)
         while service.status(mail_id) != "UNKNOWN":
             service.clock.forward(minutes=4)
             service.dispatch()
@@ -393,7 +398,6 @@ def test_the_late_answer_of_a_slow_worker_takes_an_unknown_row_to_history(servic
 
     service.api.answer = answer
     mail_id = service.outbox.enqueue(mail()).id
-    service.store.edit(mail_id, deaths=deaths)
     service.deliver()
     assert service.status(mail_id) == "SENT"
     assert service.store.outbox == {}

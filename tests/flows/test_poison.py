@@ -11,12 +11,16 @@ from structlog.testing import capture_logs
 from outbox.core import row as rows
 from outbox.core import transitions
 from outbox.core.errors import OutcomeUnknown
+from outbox.core.rate import Rate
 from outbox.core.row import Row
-from outbox.flows import worker_pool
+from outbox.flows import reading, worker_pool
+from outbox.flows.daemon_executor import DaemonExecutor
+from outbox.flows.limiter import SharedLimiter
 from outbox.testing import FakeRecords, MemoryRegister, MemoryStore, TickingClock
 from tests.attack.effects import Died, Effects
 from tests.attack.world import RecordingApi
 from tests.conftest import Service, make_mail
+from tests.waiting import wait_for
 
 INNOCENTS = 50
 POISON = "poison"
@@ -467,3 +471,124 @@ def test_a_reader_that_raises_in_a_look_ends_the_looks(world):
     assert (world.row().status, world.row().error) == ("UNKNOWN", "unknown")
     assert world.reader.reads[POISON] == reads + 1
     assert world.states() == {"SENT": INNOCENTS}
+
+
+# --- what was found wrong with it once --------------------------------------------------------------------------------
+
+
+def test_a_suspect_is_not_starved_by_a_backlog(world):
+    """It gets the first slot, however many rows wait for the ones behind."""
+    world.threads, world.window = 1, 0.0
+    world.enqueue("resend")
+    world.store.edit(world.poison, deaths=1, status="WAITING", due_at="2026-01-01T00:00:00.000Z")
+    service = world.calm
+    service.limiter = SharedLimiter(service.register, service.clock, Rate(60, 0), service.pause)
+    world.clock.forward(minutes=10)
+    service.threads = 1
+    service.dispatch()
+    assert [mail.subject for mail in world.api.sent].index(POISON) < 8
+
+
+def test_a_suspect_alone_in_a_line_that_is_held_is_waited_for_and_not_asked_for_again_and_again(world):
+    """A 429 holds everybody back for a minute: a look now and then, no spinning."""
+    world.enqueue("resend")
+    for mail_id in world.innocents:
+        world.store.outbox.pop(mail_id)
+    world.store.edit(world.poison, deaths=1, status="WAITING")
+    service = world.calm
+    limiter = SharedLimiter(service.register, service.clock, Rate(60, 0), service.pause)
+    service.limiter, booked = Booked(limiter), []
+    service.limiter.booked = booked
+    world.clock.forward(minutes=10)
+    limiter.hold_back(60)
+    service.dispatch()
+    assert service.status(world.poison) == "SENT"
+    assert len(booked) < 150
+
+
+class Booked:
+    """A limiter that notes its bookings."""
+
+    def __init__(self, limiter):
+        self._limiter, self.booked = limiter, []
+
+    def book(self, count, *, urgent):
+        self.booked.append(count)
+        return self._limiter.book(count, urgent=urgent)
+
+    def hold_back(self, seconds):
+        self._limiter.hold_back(seconds)
+
+
+@pytest.mark.parametrize("held", ["over the rate", "paused", "scheduled"])
+def test_an_edited_row_that_must_wait_first_begins_anew_as_well(world, held):
+    """What was counted before says nothing of the mail as it is now, also when no worker takes it at once."""
+    world.enqueue()
+    world.reader.how = die
+    world.deliver()
+    world.clock.forward(minutes=5)
+    world.dispatch(40)
+    assert world.row().deaths == 2
+    if held == "over the rate":
+        world.calm.limiter = SharedLimiter(world.register, world.clock, Rate(60, 0), lambda _: None)
+        world.calm.limiter.hold_back(60)
+    elif held == "paused":
+        world.calm.switch.pause("alice", "a wrong price.")
+    edit = {"send_at": "2026-12-24T09:00:00Z"} if held == "scheduled" else {}
+    world.store.edit(world.poison, subject="harmless", **edit)
+    world.calm.ring_until_quiet()
+    assert (world.row().status, world.row().deaths) == ("WAITING", 0)
+
+
+def test_a_table_that_fails_in_the_middle_of_a_run_leaves_no_call_behind(world):
+    """The run ends with its error, and only when the calls under way have been written down."""
+    world.enqueue("resend")
+    world.clock.forward(minutes=10)
+    taken, service = [], world.process()
+
+    def answer(mail):
+        taken.append(mail)
+        time.sleep(0.2)
+        return world.api.accept(mail)
+
+    class Failing(type(world.store)):
+        def due(self, *_args, **_more):
+            if taken:
+                raise ConnectionError
+            return world.store.due(*_args, **_more)
+
+    world.api.answer = answer
+    failing = Failing()
+    failing.outbox, failing.history, failing.changes = world.store.outbox, world.store.history, world.store.changes
+    service.store = failing
+    with pytest.raises(ConnectionError):
+        service.dispatch()
+    assert taken
+    assert world.states()["SENDING"] == 0
+    assert world.calm.status(world.poison) != "SENDING"
+    assert len(world.api.sent) == len(taken)
+
+
+def test_threads_that_come_back_are_threads_again(monkeypatch, impatient):
+    """However often one of them hangs and returns, their number stays what it was."""
+    clock, begun = TickingClock(), threading.Event()
+    with DaemonExecutor(1) as executor:
+        pool = worker_pool.WorkerPool(executor, 1, clock)
+        for number in range(3):
+            release = threading.Event()
+
+            def work(release=release):
+                with reading.reading():
+                    begun.set()
+                    release.wait(60)
+                return "done"
+
+            pool.submit(f"mail-{number}", clock(), work)
+            wait_for(begun.is_set)
+            pool.wait_for_all()
+            assert pool.all_hang
+            assert pool.room(5) == 0
+            release.set()
+            wait_for(lambda: not pool.all_hang)
+            begun.clear()
+        assert pool.room(1) == 1
