@@ -96,6 +96,12 @@ class ApiClient:
         began = self._monotonic()
         try:
             request = self._client.build_request(method, self._base + path, **parts | {"headers": headers})
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise Stop(Message("address-invalid")) from None
+        except Exception as error:
+            # A bug of ours, before anything has left.
+            raise TryLater(Message("unexpected", kind=type(error).__name__)) from error
+        try:
             response = self._client.send(request, stream=True, follow_redirects=False)
             try:
                 return Answer(response.status_code, response.headers, self._read(response, began, longest))
@@ -103,7 +109,8 @@ class ApiClient:
                 response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise TryLater(Message("no-connection", kind=type(error).__name__)) from None
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError):
+            # A host such as `app..example` gets no further than the resolver.
             raise Stop(Message("address-invalid")) from None
         except httpx.TimeoutException as error:
             waited = f"{self._monotonic() - began:.0f}"

@@ -138,7 +138,9 @@ class Dispatch:
         if not alone and self._is_suspect(row):
             return SUSPECT
         if row.status in DUE:
-            return sender.send(item, slot, deadline).name.lower()
+            # A person's `send_at`, whose event the stream has lost.
+            result = sender.keep_send_at(item) or sender.send(item, slot, deadline)
+            return result.name.lower()
         if row.status is Status.SENDING:
             return self._write(row, transitions.worker_died(row, sender.stamp(), sender.terms.window))
         if row.status is Status.CHECKING:

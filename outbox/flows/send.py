@@ -111,8 +111,10 @@ class Sender:
             return self._no_room(str(item["id"]))
         with ExitStack() as files_open:
             row, outcome = self._try(row, slot, deadline, files_open)
-        self._tell_other_workers(outcome)
-        settle(self.store, row, outcome, self.clock, self.stamp(), self.terms)
+        try:
+            settle(self.store, row, outcome, self.clock, self.stamp(), self.terms)
+        finally:
+            self._tell_other_workers(outcome)
         result = _result(outcome)
         log.info("mail.tried", id=row.id, outcome=result.name, attempts=row.attempts)
         return result

@@ -470,3 +470,19 @@ def test_files_that_leave_too_slowly_end_the_call(http):
         routes.post(URL).respond(201, json={"delivery_id": 1})
         with pytest.raises(OutcomeUnknown, match="did not leave within 10 s"):
             send(api, mail)
+
+
+@pytest.mark.parametrize("host", ["app..example.invalid", "a" * 64 + ".invalid"])
+def test_a_host_that_can_be_none_stops_the_line_and_leaves_no_mail_in_doubt(host):
+    """The resolver refuses its name: nothing has left."""
+    with httpx.Client(timeout=5, trust_env=False) as client:
+        api = BlastengineApi(ApiClient(client, f"http://{host}/api/v1", Source()))
+        with pytest.raises(Stop):
+            send(api, make_mail())
+
+
+def test_a_request_that_cannot_be_built_has_not_left(api, monkeypatch):
+    """A bug of ours before the call: tried again later, never in doubt."""
+    monkeypatch.setattr(httpx.Client, "build_request", lambda *_args, **_more: 1 / 0)
+    with pytest.raises(TryLater):
+        send(api, make_mail())

@@ -6,6 +6,7 @@ import pytest
 
 from outbox.core.errors import OutcomeUnknown, Rejected
 from outbox.testing import item_size
+from tests.conftest import make_mail
 
 
 def refuse(sent):
@@ -510,3 +511,14 @@ def test_a_time_that_is_none_is_found_by_dispatch(service, mail, status, due_at)
     row = service.row(mail_id)
     assert row.status in {"FAILED", "UNKNOWN", "SENT"}
     assert row.reason
+
+
+def test_a_send_at_typed_by_hand_is_honoured_also_when_its_event_is_lost(service):
+    """Dispatch finds the row minutes later, and lets it wait for its time."""
+    mail_id = service.outbox.enqueue(make_mail()).id
+    service.store.edit(mail_id, send_at="2026-06-01T09:00:00+09:00")
+    service.clock.forward(minutes=5)
+    service.dispatch()
+    row = service.row(mail_id)
+    assert (row.status, row.error, row.item["due_at"]) == ("WAITING", "scheduled", "2026-06-01T00:00:00.000Z")
+    assert service.api.sent == []
