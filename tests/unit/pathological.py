@@ -20,7 +20,7 @@ SMALLER = (512, 64, 8)
 MOST_SECONDS, MOST_GROWTH = 0.1, 2.5
 # Below this a growth says more about the machine than about the code.
 FLOOR = 0.01
-TRIES = 5
+TRIES = 30
 FAMILIES = int(os.environ.get("OUTBOX_LINEAR_FAMILIES", "6"))
 # How many times as many are looked at while they are short, how short that is, and what can be told from noise there.
 MORE, SHORT, SEEN = 5, 30, 0.0005
