@@ -14,7 +14,6 @@ import structlog
 from outbox.core import backoff, clock, places, transitions
 from outbox.core.change import Patch, seen
 from outbox.core.errors import AlreadySent, FileLost, Lost, NoRecords, NotAnswered, RowBroken, Stop, TryLater
-from outbox.core.mail import Mail
 from outbox.core.mail_api import Records, Seen
 from outbox.core.message import Language, Message, message_of
 from outbox.core.ports import LONG_AGO, Clock, Files, Limiter, Store
@@ -22,9 +21,7 @@ from outbox.core.retention import Retention
 from outbox.core.row import Row
 from outbox.core.states import Status
 from outbox.core.transitions import Stamp
-from outbox.flows.files import complete
-from outbox.flows.reach import within_reach
-from outbox.flows.reading import reading
+from outbox.flows.reading import read
 from outbox.flows.send import LATEST
 from outbox.flows.settle import insert_history
 from outbox.flows.write import finish, write
@@ -92,8 +89,12 @@ class Reconcile:
         since = min(clock.parse(row.item.get("check_from")) or row.created_at or now, now)
         try:
             until = since + timedelta(seconds=self.lease_seconds)
-            mail = self._read(row)
-            deliveries = self.records.find(mail, since, until, self._is_other, spend)
+            mail = read(self.files, row)
+            return self._found(row, self.records.find(mail, since, until, self._is_other, spend), now)
+        except Lost:
+            raise
+        except AlreadySent as sent:
+            return transitions.left_the_outbox(row, sent.there, self._stamp())
         except RowBroken as broken:
             told = [{"field": problem.field, "rule": problem.rule} for problem in broken.problems]
             return self._undecided(row, "reconcile.unreadable", problems=told)
@@ -106,32 +107,9 @@ class Reconcile:
         except (NotAnswered, TryLater, Stop) as error:
             return self._not_answered(row, error, now)
         except Exception as error:
-            # A bug of ours is no death: the look ends, and the mail is looked for again.
+            # A bug of ours, or a table that fails, is no death: the look ends, and the mail is looked for again.
             log.exception("reconcile.failed", id=row.id)
             return self._not_answered(row, NotAnswered(Message("unexpected", kind=type(error).__name__)), now)
-        try:
-            return self._found(row, deliveries, now)
-        except AlreadySent as sent:
-            return transitions.left_the_outbox(row, sent.there, self._stamp())
-        except Lost:
-            raise
-        except Exception as error:
-            # A table that fails is no death either.
-            log.exception("reconcile.failed", id=row.id)
-            return self._not_answered(row, NotAnswered(Message("unexpected", kind=type(error).__name__)), now)
-
-    def _read(self, row: Row) -> Mail:
-        """Make the mail of a row. Raises `RowBroken`, also when reading fails by a bug; `TryLater`, `FileLost`."""
-        with within_reach():
-            whole = complete(self.files, row)
-        try:
-            with reading():
-                return whole.mail()
-        except RowBroken:
-            raise
-        except Exception as error:
-            log.exception("reconcile.unreadable", id=row.id)
-            raise RowBroken("row", Message("rule.reading-failed", kind=type(error).__name__)) from error
 
     def _undecided(self, row: Row, code: str, **params: object) -> Patch:
         why = Message(code, doubt=transitions.doubt_of(row), **params)

@@ -47,10 +47,9 @@ from outbox.core.ports import LONG_AGO, Checks, Clock, Files, Limiter, Store, Sw
 from outbox.core.row import Item, Row
 from outbox.core.states import Status, parse
 from outbox.core.transitions import Stamp
-from outbox.flows.files import complete
 from outbox.flows.preflight import check_recipients, open_files
-from outbox.flows.reach import InTime, within_reach
-from outbox.flows.reading import reading
+from outbox.flows.reach import InTime
+from outbox.flows.reading import read, reading
 from outbox.flows.settle import settle
 from outbox.flows.write import write
 
@@ -131,7 +130,7 @@ class Sender:
     def _try(self, row: Row, slot: datetime, deadline: float, files_open: ExitStack) -> tuple[Row, Outcome]:
         """Give how the try of a claimed row ends, and the row as the call saw it: who was left out stands on it."""
         try:
-            mail = self._read(row)
+            mail = read(self.files, row)
             row, mail = check_recipients(row, mail, self.checks, self.clock, self.language)
             mail = open_files(mail, self._files_in_time(row, deadline), files_open)
             request = self._encode(mail)
@@ -151,19 +150,6 @@ class Sender:
         if not self.time_for_one(min(deadline, _lease_end(row)) - request.upload_seconds):
             return row, GivenBack(self.clock(), no_time=True)
         return row, self._call(row, request)
-
-    def _read(self, row: Row) -> Mail:
-        """Make the mail of a row. Raises `RowBroken`, also for content that nobody thought of; `TryLater`."""
-        with within_reach():
-            whole = complete(self.files, row)
-        try:
-            with reading():
-                return whole.mail()
-        except RowBroken:
-            raise
-        except Exception as error:
-            log.exception("send.unreadable", id=row.id)
-            raise RowBroken("row", Message("rule.reading-failed", kind=type(error).__name__)) from error
 
     def _left_before(self, row: Row) -> AlreadySent | None:
         """Find out whether history has the mail of a broken row: an attribute saved after it has left makes one."""
@@ -313,7 +299,7 @@ class Sender:
         except Lost:
             return Result.STALE
         except Exception:
-            log.exception("send.unreadable", id=row.id)
+            log.exception("mail.unreadable", id=row.id)
         return Result.FAILED
 
     def _tell_more(self, row: Row, patch: Patch) -> None:
